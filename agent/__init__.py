@@ -1,0 +1,1 @@
+"""Who proposes: the search loop, the searchers and the face's Search."""

@@ -1,0 +1,83 @@
+"""The contract of a searcher: ask for allocations, tell what they scored."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tools.cost import CostModel
+from tools.registry import Registry
+from tools.space import Allocation, SearchSpace
+from tools.trial import Guideline, Trial
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a searcher is told before it starts; it sees no examples and no answers.
+
+    `metrics` names each subtask's metric; the last subtask's is the one to maximise.
+    """
+
+    space: SearchSpace
+    cost: CostModel
+    budget: float
+    task: str = "objective"
+    description: str = ""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    def feasible(self, allocation: Allocation) -> bool:
+        """Whether an allocation fits the budget. Raises InvalidAllocation."""
+        return self.space.feasible(allocation, self.budget, self.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An allocation to try, who proposed it and why."""
+
+    allocation: Allocation
+    origin: str
+    reason: str = ""
+
+
+class Searcher(ABC):
+    """Proposes allocations.
+
+    Built once per session as `SearcherClass(problem, seed, **options)`; two searchers with equal
+    arguments that are told the same trials make the same proposals. Driven by Search alone:
+    `ask(n)`, then `tell` with every trial of that batch, complete or failed, then `conclude`.
+    Between an ask and its tell there is no other ask. Search validates, and drops proposals that
+    were tried before; a searcher may propose fewer than `n`, and proposing none ends the search.
+    """
+
+    name: str
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        self.problem = problem
+        self.seed = seed
+
+    @abstractmethod
+    def ask(self, n: int) -> list[Proposal]:
+        """Up to `n` new allocations, all within the budget. The first ask may exceed `n`: the
+        initial trials of Algorithm 1 belong together."""
+
+    @abstractmethod
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """The finished trials of the last ask, in any order; a failed one has no score."""
+
+    def conclude(self) -> Guideline | None:
+        """What was learnt from the last batch; None for searchers that do not explain."""
+        return None
+
+    def options(self) -> dict[str, Any]:
+        """The plain values that rebuild this searcher beside problem and seed; no secrets."""
+        return {}
+
+
+SEARCHERS: Registry[type[Searcher]] = Registry("searcher", "agenttts.searchers")
+
+
+def build_searcher(name: str, problem: Problem, seed: int, **options: Any) -> Searcher:
+    """The searcher called `name`, ready to ask. Raises UnknownName."""
+    return SEARCHERS.get(name)(problem, seed, **options)

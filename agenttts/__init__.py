@@ -1,0 +1,1 @@
+"""agenttts: the compute-optimal model and sample allocation of multi-stage LLM pipelines."""

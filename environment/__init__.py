@@ -1,0 +1,1 @@
+"""What runs a trial: tasks, strategies, model backends and the executor."""

@@ -1,0 +1,1 @@
+"""How several samples become one answer, one strategy a file."""

@@ -1,0 +1,28 @@
+"""Repeated sampling with fusion (AgentTTS, problem statement)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from environment.strategy import Draw, StageRun, Strategy, sample_request
+from storage.sample import GenerationRequest
+
+
+class Fusion(Strategy):
+    """The same model reads its own samples and writes one answer.
+
+    One sample needs no fusion. The fusing call is greedy (temperature 0), so that the answer is a
+    function of the samples alone.
+    """
+
+    name = "fusion"
+
+    async def run(self, run: StageRun, draw: Draw) -> Any:
+        samples = await draw(sample_request(run), run.samples)
+        if run.samples == 1:
+            return run.stage.parse(samples[0].text, run.example)
+        messages = run.stage.fusion_messages(run.example, run.upstream, [sample.text for sample in samples])
+        request = GenerationRequest(run.model, messages, replace(run.stage.sampling, temperature=0.0))
+        (fused,) = await draw(request, 1)
+        return run.stage.parse(fused.text, run.example)

@@ -1,0 +1,48 @@
+"""The contract of a strategy: how k samples become one answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from environment.task import Stage
+from storage.sample import GenerationRequest, Sample
+from tools.registry import Registry
+
+Draw = Callable[[GenerationRequest, int], Awaitable[Sequence[Sample]]]
+"""draw(request, k) gives the request's samples 0 to k-1, from the store where they exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage on one example, with everything a strategy may use."""
+
+    stage: Stage
+    example: Any
+    upstream: Mapping[str, Any]
+    model: str
+    samples: int
+
+
+class Strategy(ABC):
+    """Turns samples into one output.
+
+    Called by the executor once per stage and example, many at a time. Every generation is drawn
+    through `draw`, so that it is stored, shared and counted; a strategy has no other state.
+    """
+
+    name: str
+
+    @abstractmethod
+    async def run(self, run: StageRun, draw: Draw) -> Any:
+        """The stage's output. Raises what `draw` raises."""
+
+
+STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "agenttts.strategies")
+
+
+def sample_request(run: StageRun) -> GenerationRequest:
+    """The request whose samples the stage draws: its prompt at its own sampling parameters."""
+    return GenerationRequest(run.model, run.stage.messages(run.example, run.upstream), run.stage.sampling)

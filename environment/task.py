@@ -1,0 +1,105 @@
+"""The contract of a task: examples, and for each subtask its prompts, parser, vote and metric."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from environment.backend import Backend
+from storage.sample import Message, SamplingParameters
+from tools.cost import CostModel
+from tools.errors import InvalidInput
+from tools.registry import Registry
+from tools.space import SearchSpace
+
+
+class Example(Protocol):
+    """One problem with its gold answer. `id` is stable: scores of two trials pair by it."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Stage(ABC):
+    """How one subtask is carried out on an example.
+
+    Outputs are the stage's parsed answers (any hashable value): made by `parse` or `vote`, handed
+    to later stages in `upstream` (subtask name to output) and judged by `score`. Pure throughout.
+    """
+
+    name: str
+    metric: str
+    sampling: SamplingParameters
+
+    @abstractmethod
+    def messages(self, example: Any, upstream: Mapping[str, Any]) -> tuple[Message, ...]:
+        """The prompt of one sample."""
+
+    @abstractmethod
+    def fusion_messages(
+        self, example: Any, upstream: Mapping[str, Any], responses: Sequence[str]
+    ) -> tuple[Message, ...]:
+        """The prompt that shows the model its own responses and asks for one answer."""
+
+    @abstractmethod
+    def parse(self, text: str, example: Any) -> Any:
+        """The output in a response. Model text is hostile: any text gives an output, no error."""
+
+    @abstractmethod
+    def vote(self, outputs: Sequence[Any]) -> Any:
+        """The output that a majority of parsed outputs supports."""
+
+    @abstractmethod
+    def score(self, output: Any, example: Any) -> float:
+        """The stage's metric for one example, in [0, 1]."""
+
+
+SEARCH = "search"
+HELD_OUT = "held-out"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pipeline to search: its stages in order, its space, its examples and its backends.
+
+    `search_examples` judge trials; `held_out_examples` judge the result once. `strategies` names
+    the strategy of each subtask. `connect` opens the backend of a model by name; several names
+    may share one backend. `recorded_from` tells, for recorded tasks, which models wrote the
+    generations. `options` are the plain values that rebuild the task by `load_task`.
+    """
+
+    name: str
+    description: str
+    stages: tuple[Stage, ...]
+    space: SearchSpace
+    cost: CostModel
+    search_examples: Sequence[Example]
+    held_out_examples: Sequence[Example]
+    strategies: Mapping[str, str]
+    connect: Callable[[], Mapping[str, Backend]]
+    recorded_from: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stages, subtasks = [s.name for s in self.stages], [s.name for s in self.space.subtasks]
+        if stages != subtasks:
+            raise InvalidInput(f"task {self.name!r} stages", f"are {stages}, but the space's subtasks are {subtasks}")
+        if missing := set(stages) - set(self.strategies):
+            raise InvalidInput(f"task {self.name!r} strategies", f"missing for: {', '.join(sorted(missing))}")
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of a split, SEARCH or HELD_OUT."""
+        return self.search_examples if split == SEARCH else self.held_out_examples
+
+
+TaskFactory = Callable[..., Task]
+"""Builds a task from plain keyword options; raises InvalidInput on a wrong one."""
+
+TASKS: Registry[TaskFactory] = Registry("task", "agenttts.tasks")
+
+
+def load_task(name: str, **options: Any) -> Task:
+    """The task called `name`. Raises UnknownName, or InvalidInput on an unusable option."""
+    return TASKS.get(name)(**options)

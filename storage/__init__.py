@@ -1,0 +1,1 @@
+"""What is remembered: sessions, trials, guidelines, transcripts and generated samples."""

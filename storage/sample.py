@@ -1,0 +1,79 @@
+"""The identity and the content of a generated sample."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message: `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParameters:
+    """How a model draws: everything here changes what it writes and so belongs to the identity."""
+
+    temperature: float
+    max_tokens: int
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """A question to a model. Its samples are numbered from 0; the number is never sent.
+
+    `key` is the SHA-256 of model, messages and sampling parameters in canonical JSON. The
+    endpoint is not part of it: the same model behind another address gives the same samples.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    sampling: SamplingParameters
+
+    @cached_property
+    def key(self) -> str:
+        """The content address, 64 hexadecimal digits."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the store keeps them."""
+        return {
+            "model": self.model,
+            "messages": [asdict(message) for message in self.messages],
+            "sampling": asdict(self.sampling),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One generated response.
+
+    `prompt_tokens` is the share of the request's prompt that this sample paid (the whole prompt
+    for the first sample of a request, 0 for those that shared it). `latency` is in seconds, of
+    the request that produced it.
+    """
+
+    text: str
+    prompt_tokens: int = 0
+    generation_tokens: int = 0
+    latency: float = 0.0
+    finish_reason: str = "stop"
+
+
+class SampleSource(Protocol):
+    """Anything that holds samples by content address: the SampleStore, a recorded benchmark."""
+
+    def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
+        """The known samples of each key by index; a key without samples may be absent."""
+        ...

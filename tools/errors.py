@@ -1,0 +1,67 @@
+"""The error tree: every error a caller may want to tell apart, raised where its cause is known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AgentttsError(Exception):
+    """Root of every error this project raises on purpose."""
+
+
+class InvalidInput(AgentttsError):
+    """A value that a person or program handed in is unusable.
+
+    The message names the field and the fix; the command line prints it and exits with code 2.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class UnknownName(InvalidInput):
+    """A name (of a task, model, searcher, ...) that nothing is registered under."""
+
+    def __init__(self, field: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(field, f"unknown name {name!r}; {hint}choose one of: {', '.join(names)}")
+        self.name = name
+        self.known = tuple(names)
+
+
+class InvalidAllocation(InvalidInput):
+    """An allocation that does not fit its search space."""
+
+
+class BudgetExceeded(InvalidAllocation):
+    """An allocation that costs more than the budget; it is never executed."""
+
+    def __init__(self, cost: float, budget: float, unit: str) -> None:
+        super().__init__(
+            "budget",
+            f"the allocation costs {cost:,.6g} {unit}, the budget is {budget:,.6g} {unit}; "
+            "use fewer samples or smaller models",
+        )
+        self.cost = cost
+        self.budget = budget
+
+
+class MissingSample(AgentttsError):
+    """A replay backend was asked for a generation that was never recorded."""
+
+
+class EndpointError(AgentttsError):
+    """A model endpoint failed for good: retries are used up or the fault is permanent."""
+
+
+class StorageError(AgentttsError):
+    """The database cannot be used: unreadable, read-only, locked, corrupted or too new."""
+
+
+class SessionLocked(StorageError):
+    """Another process is running the session."""

@@ -1,0 +1,56 @@
+"""Find implementations by name: entry points for packages, a decorator for scripts and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar, cast
+
+from tools.errors import InvalidInput, UnknownName
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Names to implementations of one contract.
+
+    Implementations are declared as entry points (ours in pyproject.toml, others in their own
+    package) and imported only when asked for, so that listing names stays cheap. A script that
+    has no package registers with `register`.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        """`kind` names the contract in messages ("searcher"); `group` is the entry-point group."""
+        self.kind = kind
+        self.group = group
+        self._registered: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that adds an implementation under `name`, before any entry point.
+
+        Raises InvalidInput when the name is taken.
+        """
+
+        def add(implementation: T) -> T:
+            if name in self._registered or name in self._entry_points():
+                raise InvalidInput(self.kind, f"{name!r} is already registered; choose another name")
+            self._registered[name] = implementation
+            return implementation
+
+        return add
+
+    def names(self) -> list[str]:
+        """Every known name, sorted; imports nothing."""
+        return sorted({*self._registered, *self._entry_points()})
+
+    def get(self, name: str) -> T:
+        """The implementation called `name`. Raises UnknownName with the nearest valid name."""
+        if name in self._registered:
+            return self._registered[name]
+        found = self._entry_points().get(name)
+        if found is None:
+            raise UnknownName(self.kind, name, self.names())
+        return cast(T, found.load())
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}

@@ -1,0 +1,279 @@
+"""What can be allocated: models, subtasks, choices, allocations and the space they span."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tools import counting
+from tools.cost import CostModel, within_budget
+from tools.errors import BudgetExceeded, InvalidAllocation, InvalidInput, UnknownName
+from tools.validation import is_count, require_positive
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A language model a subtask may use.
+
+    `parameters` is the number of weights. Prices are dollars per one million tokens; None means
+    unknown, and a cost in dollars then refuses the model. `endpoint` is the base URL of the
+    OpenAI-compatible server, None where the task decides.
+    """
+
+    name: str
+    parameters: float
+    prompt_price: float | None = None
+    generation_price: float | None = None
+    endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InvalidInput("model.name", "must not be empty")
+        require_positive(f"model {self.name!r} parameters", self.parameters)
+        for field, price in (
+            ("prompt_price", self.prompt_price),
+            ("generation_price", self.generation_price),
+        ):
+            if price is not None and not (math.isfinite(price) and price >= 0):
+                raise InvalidInput(f"model {self.name!r} {field}", f"must be zero or more, got {price}")
+
+
+@dataclass(frozen=True, slots=True)
+class Subtask:
+    """One stage of the pipeline, with its candidate models and typical lengths in tokens."""
+
+    name: str
+    models: tuple[Model, ...]
+    prompt_tokens: int
+    generation_tokens: int
+
+    def __init__(
+        self, name: str, models: Sequence[Model], *, prompt_tokens: int, generation_tokens: int
+    ) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "models", tuple(models))
+        object.__setattr__(self, "prompt_tokens", prompt_tokens)
+        object.__setattr__(self, "generation_tokens", generation_tokens)
+        if not name:
+            raise InvalidInput("subtask.name", "must not be empty")
+        if not self.models:
+            raise InvalidInput(f"subtask {name!r} models", "needs at least one model")
+        names = [model.name for model in self.models]
+        if len(set(names)) != len(names):
+            raise InvalidInput(f"subtask {name!r} models", f"has a name twice: {', '.join(names)}")
+        require_positive(f"subtask {name!r} prompt_tokens", prompt_tokens)
+        require_positive(f"subtask {name!r} generation_tokens", generation_tokens)
+
+    def model(self, name: str) -> Model:
+        """The candidate called `name`. Raises UnknownName."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise UnknownName(f"subtask {self.name!r} model", name, [model.name for model in self.models])
+
+    @property
+    def by_size(self) -> tuple[Model, ...]:
+        """The candidates from the fewest to the most parameters."""
+        return tuple(sorted(self.models, key=lambda model: (model.parameters, model.name)))
+
+    @property
+    def largest(self) -> Model:
+        """The candidate with the most parameters."""
+        return self.by_size[-1]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Choice:
+    """A model (by name) and a number of samples for one subtask."""
+
+    model: str
+    samples: int
+
+    def __str__(self) -> str:
+        return f"{self.model} x {self.samples}"
+
+
+class Allocation(Mapping[str, Choice]):
+    """A choice for every subtask, in pipeline order; immutable and hashable."""
+
+    __slots__ = ("_choices",)
+
+    def __init__(self, choices: Mapping[str, Choice]) -> None:
+        self._choices: tuple[tuple[str, Choice], ...] = tuple(choices.items())
+
+    def __getitem__(self, subtask: str) -> Choice:
+        for name, choice in self._choices:
+            if name == subtask:
+                return choice
+        raise KeyError(subtask)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._choices)
+
+    def __len__(self) -> int:
+        return len(self._choices)
+
+    def __hash__(self) -> int:
+        return hash(self._choices)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Allocation) and self._choices == other._choices
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}: {choice}" for name, choice in self._choices)
+
+    def __repr__(self) -> str:
+        return f"Allocation({self})"
+
+    def replace(self, subtask: str, choice: Choice) -> Allocation:
+        """The same allocation with one subtask's choice changed."""
+        if subtask not in self:
+            raise InvalidAllocation(subtask, f"no such subtask; known: {', '.join(self)}")
+        return Allocation({**self, subtask: choice})
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain values, as logs and prompts hold them: {subtask: {"model", "samples"}}."""
+        return {name: {"model": c.model, "samples": c.samples} for name, c in self._choices}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> Allocation:
+        """The inverse of `to_dict`, for trusted values; a SearchSpace parses untrusted ones."""
+        return cls({name: Choice(str(v["model"]), int(v["samples"])) for name, v in values.items()})
+
+
+class SearchSpace:
+    """Every allocation that could be tried: subtasks in pipeline order and sample counts.
+
+    `max_samples` allows every count from 1 up to it. `sample_counts` restricts the counts to a
+    list, as a recorded benchmark must, and then sets `max_samples`.
+    Raises InvalidInput on an empty, doubled or non-positive field.
+    """
+
+    def __init__(
+        self,
+        subtasks: Sequence[Subtask],
+        max_samples: int = 100,
+        *,
+        sample_counts: Sequence[int] | None = None,
+    ) -> None:
+        self.subtasks: tuple[Subtask, ...] = tuple(subtasks)
+        if not self.subtasks:
+            raise InvalidInput("subtasks", "a search space needs at least one subtask")
+        names = [subtask.name for subtask in self.subtasks]
+        if len(set(names)) != len(names):
+            raise InvalidInput("subtasks", f"a name stands twice: {', '.join(names)}")
+        if sample_counts is None:
+            if not is_count(max_samples):
+                raise InvalidInput("max_samples", f"must be a whole number of 1 or more, got {max_samples!r}")
+            self.sample_counts: tuple[int, ...] = tuple(range(1, max_samples + 1))
+        else:
+            if not sample_counts or not all(is_count(count) for count in sample_counts):
+                raise InvalidInput("sample_counts", "must be whole numbers of 1 or more, at least one")
+            self.sample_counts = tuple(sorted(set(sample_counts)))
+        self.max_samples: int = self.sample_counts[-1]
+        self._by_name = {subtask.name: subtask for subtask in self.subtasks}
+
+    def __getitem__(self, name: str) -> Subtask:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownName("subtask", name, self._by_name) from None
+
+    def __repr__(self) -> str:
+        stages = ", ".join(f"{s.name} ({len(s.models)} models)" for s in self.subtasks)
+        return f"SearchSpace({stages}; {len(self.sample_counts)} sample counts)"
+
+    def choices(self, subtask: Subtask) -> Iterator[Choice]:
+        """Every choice for a subtask: models in their order, sample counts rising."""
+        return (Choice(m.name, count) for m in subtask.models for count in self.sample_counts)
+
+    def validate(self, allocation: Mapping[str, Choice]) -> Allocation:
+        """The allocation in pipeline order. Raises InvalidAllocation naming the wrong field."""
+        for name in allocation:
+            if name not in self._by_name:
+                raise InvalidAllocation(name, f"no such subtask; known: {', '.join(self._by_name)}")
+        ordered: dict[str, Choice] = {}
+        for subtask in self.subtasks:
+            choice = allocation.get(subtask.name)
+            if choice is None:
+                raise InvalidAllocation(subtask.name, "has no choice; every subtask needs one")
+            known = [model.name for model in subtask.models]
+            if choice.model not in known:
+                raise InvalidAllocation(
+                    f"{subtask.name}.model", f"{choice.model!r} is not a candidate; use one of: {', '.join(known)}"
+                )
+            if not is_count(choice.samples) or choice.samples not in self._count_set:
+                raise InvalidAllocation(
+                    f"{subtask.name}.samples", f"{choice.samples!r} is not allowed; use {self._counts_text()}"
+                )
+            ordered[subtask.name] = choice
+        return Allocation(ordered)
+
+    def parse(self, values: object) -> Allocation:
+        """An allocation from untrusted plain values {subtask: {"model": str, "samples": int}}.
+
+        Raises InvalidAllocation naming the wrong field; never anything else, whatever is given.
+        """
+        if not isinstance(values, Mapping):
+            raise InvalidAllocation("allocation", "must be an object with one entry per subtask")
+        choices: dict[str, Choice] = {}
+        for name, value in values.items():
+            if not isinstance(value, Mapping) or not {"model", "samples"} <= set(value):
+                raise InvalidAllocation(str(name), 'must be an object {"model": name, "samples": number}')
+            model, samples = value["model"], value["samples"]
+            if not isinstance(model, str):
+                raise InvalidAllocation(f"{name}.model", "must be a model's name")
+            if isinstance(samples, float) and samples.is_integer():
+                samples = int(samples)
+            if not is_count(samples):
+                raise InvalidAllocation(f"{name}.samples", f"must be a whole number of 1 or more, got {samples!r}")
+            choices[str(name)] = Choice(model, samples)
+        return self.validate(choices)
+
+    def require_feasible(self, allocation: Mapping[str, Choice], budget: float, cost: CostModel) -> float:
+        """The allocation's cost. Raises InvalidAllocation, or BudgetExceeded with the numbers."""
+        total = cost.total(self, self.validate(allocation))
+        if not within_budget(total, budget):
+            raise BudgetExceeded(total, budget, cost.unit)
+        return total
+
+    def feasible(self, allocation: Mapping[str, Choice], budget: float, cost: CostModel) -> bool:
+        """Whether a valid allocation costs at most the budget. Raises InvalidAllocation."""
+        return within_budget(cost.total(self, self.validate(allocation)), budget)
+
+    def default_budget(self, cost: CostModel) -> float:
+        """One sample of every subtask's largest model (AgentTTS, section on budgets)."""
+        return sum(
+            cost.subtask(subtask, Choice(subtask.largest.name, self.sample_counts[0])) for subtask in self.subtasks
+        )
+
+    def cheapest(self, cost: CostModel) -> Allocation:
+        """The allocation with the lowest total cost."""
+        return Allocation(
+            {s.name: min(self.choices(s), key=lambda choice, s=s: cost.subtask(s, choice)) for s in self.subtasks}
+        )
+
+    def count(self, budget: float, cost: CostModel) -> int:
+        """Exactly how many allocations cost at most the budget."""
+        return counting.count_within(self._choice_costs(cost), budget)
+
+    def allocations(self, budget: float, cost: CostModel) -> Iterator[Allocation]:
+        """Lazily, every allocation that costs at most the budget, in a fixed order."""
+        menu = [list(self.choices(subtask)) for subtask in self.subtasks]
+        names = [subtask.name for subtask in self.subtasks]
+        for picks in counting.iterate_within(self._choice_costs(cost), budget):
+            yield Allocation({n: menu[i][pick] for i, (n, pick) in enumerate(zip(names, picks, strict=True))})
+
+    @property
+    def _count_set(self) -> frozenset[int]:
+        return frozenset(self.sample_counts)
+
+    def _choice_costs(self, cost: CostModel) -> list[list[float]]:
+        return [[cost.subtask(s, choice) for choice in self.choices(s)] for s in self.subtasks]
+
+    def _counts_text(self) -> str:
+        if self.sample_counts == tuple(range(1, self.max_samples + 1)):
+            return f"a whole number from 1 to {self.max_samples}"
+        return "one of " + ", ".join(map(str, self.sample_counts))
