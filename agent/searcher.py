@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.transcript import Transcript
 from tools.cost import CostModel
 from tools.registry import Registry
 from tools.space import Allocation, SearchSpace
@@ -69,6 +70,10 @@ class Searcher(ABC):
     def conclude(self) -> Guideline | None:
         """What was learnt from the last batch; None for searchers that do not explain."""
         return None
+
+    def drain_transcripts(self) -> list[Transcript]:
+        """The model calls made since the last drain, for the archive; none for most searchers."""
+        return []
 
     def options(self) -> dict[str, Any]:
         """The plain values that rebuild this searcher beside problem and seed; no secrets."""

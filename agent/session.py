@@ -1,0 +1,268 @@
+"""A whole search session: set up, searched, judged on held-out examples, remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from agent.loop import Observer, SearchLoop
+from agent.search import Search
+from environment.executor import Executor
+from environment.sampler import Sampler
+from environment.task import HELD_OUT, SEARCH, Task, load_task
+from storage.archive import Archive, SessionConfig, SessionRecord, SessionState
+from storage.database import DEFAULT_URL, Database
+from storage.evaluation import Evaluation
+from storage.samples import SampleStore
+from tools.cost import COSTS, within_budget
+from tools.errors import AgentttsError, InvalidInput
+from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
+from tools.trial import Guideline, Trial, Usage, best_trial
+from tools.validation import is_count
+
+BEST = "best"
+LARGEST = "largest model everywhere"
+SMALLEST = "smallest model everywhere"
+
+
+class SessionObserver(Observer, Protocol):
+    """Also told when the session begins and when the judging of its result begins."""
+
+    def session_started(self, record: SessionRecord, task: Task, search: Search) -> None: ...
+
+    def judging_started(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished session found.
+
+    `evaluations` holds the best allocation (label BEST) and the naive ones (LARGEST, SMALLEST, where
+    they fit the budget) on the held-out examples. `usage` sums the trials': `usage.requested`
+    generations without reuse, `usage.fresh` with it, `usage.paid` really produced now.
+    """
+
+    session_id: str
+    config: SessionConfig
+    trials: tuple[Trial, ...]
+    guidelines: tuple[Guideline, ...]
+    evaluations: tuple[Evaluation, ...]
+    state: SessionState
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the highest search score. Raises AgentttsError when none is complete."""
+        best = best_trial(self.trials)
+        if best is None:
+            raise AgentttsError(f"session {self.session_id} has no complete trial")
+        return best
+
+    @property
+    def usage(self) -> Usage:
+        """The generations and tokens of all trials."""
+        return sum((trial.usage for trial in self.trials), Usage())
+
+    def evaluation(self, label: str, split: str = HELD_OUT) -> Evaluation | None:
+        """The evaluation with this label, if it was made."""
+        return next((e for e in self.evaluations if e.label == label and e.split == split), None)
+
+
+def run(
+    task: str = "multihop-recorded",
+    budget: float | None = None,
+    searcher: str = "planner",
+    trials: int = 50,
+    seed: int = 0,
+    storage: str = DEFAULT_URL,
+    *,
+    batch: int = 10,
+    cost: str | None = None,
+    cost_settings: Mapping[str, Any] | None = None,
+    task_options: Mapping[str, Any] | None = None,
+    searcher_options: Mapping[str, Any] | None = None,
+    observer: SessionObserver | None = None,
+) -> Result:
+    """Searches a task for its best allocation within the budget and judges the result.
+
+    `budget` is in the cost model's unit (by default the task's own), and defaults to one sample of
+    every subtask's largest model. `storage` is a database URL. Raises InvalidInput and its kinds
+    before anything is stored; EndpointError, MissingSample or StorageError leave a session that
+    `resume` continues.
+    """
+    config = SessionConfig(
+        task=task,
+        task_options=dict(task_options or {}),
+        searcher=searcher,
+        searcher_options=dict(searcher_options or {}),
+        seed=seed,
+        budget=0.0 if budget is None else budget,
+        cost=cost or "",
+        cost_settings=dict(cost_settings or {}),
+        trials=trials,
+        batch=batch,
+    )
+    loaded, search, config = prepare(config, default_budget=budget is None)
+    with Database.open(storage) as database:
+        record = Archive(database).create_session(config)
+        return asyncio.run(_run(record, loaded, search, database, observer))
+
+
+def resume(session: str, storage: str = DEFAULT_URL, *, observer: SessionObserver | None = None) -> Result:
+    """Continues a session (id, unique prefix or "last") where it stopped.
+
+    Nothing that was generated is paid again and no finished trial runs again. A finished session
+    is returned as it is. Raises UnknownSession.
+    """
+    with Database.open(storage) as database:
+        archive = Archive(database)
+        record = archive.session(session)
+        if record.state is SessionState.COMPLETE:
+            return _result(record, archive)
+        loaded, search, _ = prepare(record.config, transcripts=archive.transcripts(record.id))
+        return asyncio.run(_run(record, loaded, search, database, observer))
+
+
+def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
+    """A stored session's result, finished or not. Raises UnknownSession."""
+    with Database.open(storage) as database:
+        archive = Archive(database)
+        return _result(archive.session(session), archive)
+
+
+def prepare(
+    config: SessionConfig, *, default_budget: bool = False, transcripts: Any = ()
+) -> tuple[Task, Search, SessionConfig]:
+    """The task and the search of a configuration, and the configuration with its defaults filled in.
+
+    Raises InvalidInput and its kinds; opens no database and no connection.
+    """
+    if not is_count(config.trials):
+        raise InvalidInput("trials", f"must be a whole number of 1 or more, got {config.trials!r}")
+    if not is_count(config.batch):
+        raise InvalidInput("batch", f"must be a whole number of 1 or more, got {config.batch!r}")
+    task = load_task(config.task, **config.task_options)
+    if config.cost:
+        task = replace(task, cost=COSTS.get(config.cost)(**config.cost_settings))
+    budget = task.space.default_budget(task.cost) if default_budget else config.budget
+    options = dict(config.searcher_options) | ({"transcripts": transcripts} if transcripts else {})
+    search = Search(
+        task.space,
+        budget,
+        config.searcher,
+        config.seed,
+        cost=task.cost,
+        task=task.name,
+        description=task.description,
+        metrics={stage.name: stage.metric for stage in task.stages},
+        **options,
+    )
+    filled = replace(config, budget=budget, cost=task.cost.name, cost_settings=task.cost.settings())
+    return task, search, filled
+
+
+def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation | None:
+    """One size of model for every subtask, with the most samples, equal for all, that the budget buys.
+
+    None where not even one sample of each fits.
+    """
+
+    def pick(subtask: Subtask) -> Model:
+        return subtask.by_size[-1 if largest else 0]
+
+    space: SearchSpace = task.space
+    for count in reversed(space.sample_counts):
+        allocation = Allocation({s.name: Choice(pick(s).name, count) for s in space.subtasks})
+        if within_budget(task.cost.total(space, allocation), budget):
+            return allocation
+    return None
+
+
+async def _run(
+    record: SessionRecord, task: Task, search: Search, database: Database, observer: SessionObserver | None
+) -> Result:
+    archive = Archive(database)
+    config = record.config
+    backends = task.connect()
+    executor = Executor(task, Sampler(SampleStore(database), backends), config.budget)
+    loop = SearchLoop(record.id, task, search, executor, archive, config.trials, config.batch, observer)
+    try:
+        await _restore(loop)
+        if observer:
+            observer.session_started(record, task, search)
+        async with _checkpointer(database) as checkpointer:
+            await loop.run(checkpointer)
+        if observer:
+            observer.judging_started()
+        await _judge(record, task, search, executor, archive)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        archive.finish_session(record.id, SessionState.INTERRUPTED, None)
+        raise
+    except Exception as error:
+        archive.finish_session(record.id, SessionState.FAILED, {"error": str(error)})
+        raise
+    finally:
+        for backend in set(backends.values()):
+            await backend.aclose()
+    archive.finish_session(record.id, SessionState.COMPLETE, None)
+    return _result(archive.session(record.id), archive)
+
+
+async def _restore(loop: SearchLoop) -> None:
+    stored = loop.archive.trials(loop.session_id)
+    if stored:
+        loop.restore(stored)
+
+
+async def _judge(record: SessionRecord, task: Task, search: Search, executor: Executor, archive: Archive) -> None:
+    """Scores the best and the naive allocations on both splits, where not yet done."""
+    if search.best is None:
+        raise AgentttsError(f"session {record.id}: no trial was completed, there is nothing to judge")
+    budget = record.config.budget
+    contenders = {
+        BEST: search.best.allocation,
+        LARGEST: naive_allocation(task, budget, largest=True),
+        SMALLEST: naive_allocation(task, budget, largest=False),
+    }
+    done = {(evaluation.label, evaluation.split) for evaluation in archive.evaluations(record.id)}
+    for label, allocation in contenders.items():
+        for split in (SEARCH, HELD_OUT):
+            if allocation is None or (label, split) in done:
+                continue
+            outcome = await executor.run(allocation, task.examples(split))
+            cost = task.cost.total(task.space, allocation)
+            archive.save_evaluation(record.id, Evaluation(label, allocation, split, cost, outcome.stage_scores))
+
+
+@asynccontextmanager
+async def _checkpointer(database: Database) -> AsyncIterator[BaseCheckpointSaver[Any]]:
+    """LangGraph's SQLite checkpointer beside a SQLite file; in memory where there is no file."""
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    if database.path is None:
+        yield InMemorySaver()
+        return
+    async with AsyncSqliteSaver.from_conn_string(str(checkpoint_path(database.path))) as saver:
+        yield saver
+
+
+def checkpoint_path(path: Path) -> Path:
+    """Where the loop's checkpoints lie: beside the database file, since LangGraph owns their schema."""
+    return path.with_name(f"{path.stem}-checkpoints{path.suffix or '.db'}")
+
+
+def _result(record: SessionRecord, archive: Archive) -> Result:
+    return Result(
+        session_id=record.id,
+        config=record.config,
+        trials=tuple(archive.trials(record.id)),
+        guidelines=tuple(archive.guidelines(record.id)),
+        evaluations=tuple(archive.evaluations(record.id)),
+        state=record.state,
+    )

@@ -1,0 +1,178 @@
+"""Draws samples through the store: what is known is reused, what is missing is generated once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from environment.backend import Backend
+from storage.sample import GenerationRequest, Sample, SampleSource
+from tools.errors import UnknownName
+from tools.trial import Usage
+
+
+class SampleSink(SampleSource, Protocol):
+    """A source that also keeps samples durably; writing one twice keeps the first."""
+
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None: ...
+
+
+class Ledger:
+    """Counts what one trial needed. `seen` is shared by a session's ledgers."""
+
+    def __init__(self, seen: set[tuple[str, int]]) -> None:
+        self._seen = seen
+        self._asked: set[tuple[str, int]] = set()
+        self.usage = Usage()
+
+    def asked(self, key: str, count: int) -> None:
+        """Notes that a trial drew samples 0 to count-1; drawing them again within it is free."""
+        wanted = {(key, index) for index in range(count)} - self._asked
+        self._asked |= wanted
+        fresh = wanted - self._seen
+        self._seen |= fresh
+        self.usage += Usage(requested=len(wanted), fresh=len(fresh))
+
+    def paid(self, samples: Iterable[Sample]) -> None:
+        """Notes samples that a backend has just produced."""
+        for sample in samples:
+            self.usage += Usage(
+                paid=1, prompt_tokens=sample.prompt_tokens, generation_tokens=sample.generation_tokens
+            )
+
+
+@dataclass(slots=True)
+class _Draw:
+    request: GenerationRequest
+    count: int
+    ledger: Ledger
+    result: asyncio.Future[Sequence[Sample]]
+
+
+class GroupCommit:
+    """Writes to a sink so that everything that gathers while one commit runs shares the next."""
+
+    def __init__(self, sink: SampleSink) -> None:
+        self._sink = sink
+        self._pending: list[tuple[GenerationRequest, int, Sample]] = []
+        self._commit: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def save(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
+        """Returns when the entries are on disk. Raises StorageError."""
+        self._pending.extend(entries)
+        if self._commit is None:
+            self._commit = asyncio.get_running_loop().create_task(self._write())
+        # A cancelled draw must not cancel a commit that others wait for.
+        await asyncio.shield(self._commit)
+
+    async def _write(self) -> None:
+        async with self._one_at_a_time:
+            batch, self._pending, self._commit = self._pending, [], None
+            await asyncio.to_thread(self._sink.put, batch)
+
+
+class Sampler:
+    """Serves draws from the store and the backends; belongs to one event loop.
+
+    Draws made in one tick of the loop are read from the store in one batch, and generations that
+    finish together are committed together. A draw returns only after its samples are on disk.
+    Concurrent draws of one request share one generation.
+    """
+
+    def __init__(self, store: SampleSink, backends: Mapping[str, Backend]) -> None:
+        self._store = store
+        self._backends = backends
+        self._waiting: list[_Draw] = []
+        self._commits = GroupCommit(store)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._seen: set[tuple[str, int]] = set()
+
+    def ledger(self) -> Ledger:
+        """A fresh ledger for one trial."""
+        return Ledger(self._seen)
+
+    async def draw(self, request: GenerationRequest, count: int, ledger: Ledger) -> Sequence[Sample]:
+        """Samples 0 to count-1 of a request.
+
+        Raises EndpointError or MissingSample from the backend, StorageError from the store,
+        UnknownName when no backend serves the model.
+        """
+        loop = asyncio.get_running_loop()
+        ledger.asked(request.key, count)
+        draw = _Draw(request, count, ledger, loop.create_future())
+        if not self._waiting:
+            loop.call_soon(self._start_batch)
+        self._waiting.append(draw)
+        return await draw.result
+
+    def _start_batch(self) -> None:
+        batch, self._waiting = self._waiting, []
+        by_key: dict[str, list[_Draw]] = {}
+        for draw in batch:
+            by_key.setdefault(draw.request.key, []).append(draw)
+        try:
+            known = self._store.fetch(by_key)
+        except Exception as error:  # noqa: BLE001 - handed to every waiting draw, which raises it
+            _fail(batch, error)
+            return
+        for key, draws in by_key.items():
+            samples = known.get(key, {})
+            wanting = [draw for draw in draws if not _serve(draw, samples)]
+            if wanting:
+                task = asyncio.get_running_loop().create_task(self._generate(wanting, samples))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _generate(self, draws: list[_Draw], known: Mapping[int, Sample]) -> None:
+        try:
+            samples = await self._complete(draws, known)
+        except asyncio.CancelledError:
+            for draw in draws:
+                draw.result.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to every waiting draw, which raises it
+            _fail(draws, error)
+        else:
+            for draw in draws:
+                _serve(draw, samples)
+
+    async def _complete(self, draws: list[_Draw], known: Mapping[int, Sample]) -> Mapping[int, Sample]:
+        request = draws[0].request
+        lock = self._locks.setdefault(request.key, asyncio.Lock())
+        contended = lock.locked()
+        async with lock:
+            samples = dict(self._store.fetch([request.key]).get(request.key, {}) if contended else known)
+            missing = [i for i in range(max(draw.count for draw in draws)) if i not in samples]
+            if missing:
+                produced = await self._backend(request.model).generate(request, missing)
+                numbered = list(zip(missing, produced, strict=True))
+                await self._commits.save((request, index, sample) for index, sample in numbered)
+                draws[0].ledger.paid(produced)
+                samples.update(numbered)
+            return samples
+
+    def _backend(self, model: str) -> Backend:
+        try:
+            return self._backends[model]
+        except KeyError:
+            raise UnknownName("model", model, self._backends) from None
+
+
+def _serve(draw: _Draw, samples: Mapping[int, Sample]) -> bool:
+    """Answers a draw if every sample it wants is there."""
+    if not all(index in samples for index in range(draw.count)):
+        return False
+    if not draw.result.done():
+        draw.result.set_result([samples[index] for index in range(draw.count)])
+    return True
+
+
+def _fail(draws: Iterable[_Draw], error: Exception) -> None:
+    for draw in draws:
+        if not draw.result.done():
+            draw.result.set_exception(error)
