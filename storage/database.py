@@ -1,0 +1,179 @@
+"""One database, opened by URL, migrated to the newest schema, used through explicit transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+from tools.errors import InvalidInput, StorageError
+
+DEFAULT_URL = "sqlite:///agenttts.db"
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """An open database. Make one with `Database.open`; close it or use it as a context manager."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str | Path = DEFAULT_URL) -> Database:
+        """Opens a database, creating it and bringing its schema up to date where needed.
+
+        `url` is a SQLAlchemy URL or the path of a SQLite file. Raises InvalidInput for an
+        unusable URL, StorageError for a database that cannot be used; neither changes it.
+        """
+        parsed = parse_url(url)
+        engine = _engine(parsed)
+        try:
+            _migrate(engine)
+        except (DBAPIError, CommandError) as error:
+            engine.dispose()
+            raise _unusable(parsed, error) from error
+        return cls(engine)
+
+    @property
+    def url(self) -> str:
+        """The URL with its password hidden."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None in memory or on a server."""
+        return sqlite_path(self.engine.url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A unit of work: committed when the block ends, rolled back when it raises.
+
+        Raises StorageError when the database fails.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DBAPIError as error:
+            raise _unusable(self.engine.url, error) from error
+
+    def close(self) -> None:
+        """Releases every connection."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_url(url: str | Path) -> URL:
+    """The database URL in a text or path. Raises InvalidInput."""
+    text = str(url)
+    if isinstance(url, Path) or "://" not in text:
+        if not text:
+            raise InvalidInput("storage", "is empty; give a file or a URL such as sqlite:///agenttts.db")
+        return URL.create("sqlite", database=str(Path(text).expanduser()))
+    try:
+        parsed = make_url(text)
+    except (ArgumentError, ValueError):
+        raise InvalidInput(
+            "storage", "is not a database URL; use sqlite:///FILE or postgresql://HOST/NAME"
+        ) from None
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise InvalidInput(
+            "storage",
+            f"{parsed.get_backend_name()!r} is not supported; use sqlite:///FILE or postgresql://HOST/NAME",
+        )
+    return parsed
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of a SQLite URL, None for another or an in-memory database."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database)
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        try:
+            return create_engine(url, pool_pre_ping=True)
+        except (ImportError, NoSuchModuleError):
+            raise InvalidInput(
+                "storage", 'PostgreSQL needs psycopg: pip install "agenttts[postgresql]"'
+            ) from None
+    path = sqlite_path(url)
+    if path is None:
+        # One shared connection, or every thread would see its own empty database.
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        if not path.parent.is_dir():
+            raise InvalidInput(
+                "storage", f"the folder {path.parent} does not exist; create it or name another file"
+            )
+        engine = create_engine(
+            url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+        )
+    event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # NORMAL may lose the last commits on a power cut, and a generation is promised to be on
+        # disk before its trial goes on.
+        cursor.execute("PRAGMA synchronous = FULL")
+    finally:
+        cursor.close()
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic.runtime.migration import MigrationContext
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    with engine.connect() as connection:
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _unusable(url: URL, error: Exception) -> StorageError:
+    where = url.render_as_string(hide_password=True)
+    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+    if isinstance(error, CommandError) and "Can't locate revision" in cause:
+        return StorageError(f"database {where}: was written by a newer agenttts; upgrade agenttts to open it")
+    hints = {
+        "locked": "another program holds it; stop that one or wait",
+        "readonly": "it is read-only; check the file's permissions",
+        "not a database": "it is not a SQLite database; name another file",
+        "malformed": "it is damaged; restore a copy",
+        "unable to open": "it cannot be opened; check the path and its permissions",
+        "disk is full": "the disk is full; make room",
+    }
+    hint = next((text for sign, text in hints.items() if sign in cause), "")
+    return StorageError(f"database {where}: {hint or cause}")

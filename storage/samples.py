@@ -1,0 +1,96 @@
+"""The SampleStore: every generation paid for, by content address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Insert, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+from storage.sample import GenerationRequest, Sample
+from storage.schema import RequestRow, SampleRow, now
+
+T = TypeVar("T")
+
+KEYS_PER_QUERY = 500
+ROWS_PER_INSERT = 1000
+
+
+class SampleStore:
+    """Generated samples in a database; safe to use from several threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def fetch(self, keys: Iterable[str]) -> dict[str, dict[int, Sample]]:
+        """The stored samples of each key by index; keys without samples are absent."""
+        found: dict[str, dict[int, Sample]] = {}
+        row = SampleRow
+        columns = (
+            row.key,
+            row.number,
+            row.text,
+            row.prompt_tokens,
+            row.generation_tokens,
+            row.latency,
+            row.finish_reason,
+        )
+        with self._database.transaction() as session:
+            for chunk in _chunks(keys, KEYS_PER_QUERY):
+                for key, number, *content in session.execute(select(*columns).where(row.key.in_(chunk))):
+                    found.setdefault(key, {})[number] = Sample(*content)
+        return found
+
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
+        """Stores samples in one transaction; on return they are on disk. The first write of an
+        index wins, whoever made it."""
+        requests: dict[str, dict[str, Any]] = {}
+        samples: list[dict[str, Any]] = []
+        for request, number, sample in entries:
+            requests.setdefault(request.key, {"key": request.key, "body": request.to_dict()})
+            samples.append(
+                {
+                    "key": request.key,
+                    "number": number,
+                    "text": sample.text,
+                    "prompt_tokens": sample.prompt_tokens,
+                    "generation_tokens": sample.generation_tokens,
+                    "latency": sample.latency,
+                    "finish_reason": sample.finish_reason,
+                    "created": now(),
+                }
+            )
+        # Rows in one order everywhere, or two writers could wait for each other.
+        samples.sort(key=lambda row: (row["key"], row["number"]))
+        with self._database.transaction() as session:
+            _insert_new(session, RequestRow, [requests[key] for key in sorted(requests)])
+            _insert_new(session, SampleRow, samples)
+
+    def count(self) -> int:
+        """How many samples are stored."""
+        with self._database.transaction() as session:
+            return session.scalar(select(func.count()).select_from(SampleRow)) or 0
+
+
+def _insert_new(
+    session: Session, table: type[RequestRow | SampleRow], rows: Sequence[dict[str, Any]]
+) -> None:
+    mapped = table.__table__
+    assert isinstance(mapped, Table)
+    statement: Insert
+    if session.get_bind().dialect.name == "postgresql":
+        statement = postgresql.insert(mapped).on_conflict_do_nothing()
+    else:
+        statement = sqlite.insert(mapped).on_conflict_do_nothing()
+    for chunk in _chunks(rows, ROWS_PER_INSERT):
+        session.execute(statement, chunk)
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,140 @@
+"""The tables. SQL and mapped classes stay inside storage; others see the values of `tools`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from tools.trial import TrialState
+
+STATES = ", ".join(f"'{state}'" for state in TrialState)
+
+
+def now() -> datetime:
+    """The current time with its zone."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of every table."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: DateTime(timezone=True)}  # noqa: RUF012
+
+
+class SessionRow(Base):
+    """One search: its configuration and where it stands."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    config: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    problem: Mapped[str] = mapped_column(Text, default="")
+    created: Mapped[datetime] = mapped_column(default=now, index=True)
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class TrialRow(Base):
+    """One allocation of a session with its state, cost and usage."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("session_id", "number", name="uq_trials_session_number"),
+        CheckConstraint(f"state IN ({STATES})", name="ck_trials_state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    batch: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    allocation: Mapped[dict[str, Any]]
+    cost: Mapped[float]
+    score: Mapped[float | None]
+    origin: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    error: Mapped[str] = mapped_column(Text, default="")
+    usage: Mapped[dict[str, Any]]
+    created: Mapped[datetime] = mapped_column(default=now)
+    updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    stage_scores: Mapped[list[StageScoreRow]] = relationship(
+        cascade="all, delete-orphan", lazy="selectin", order_by="StageScoreRow.position"
+    )
+
+
+class StageScoreRow(Base):
+    """A trial's score at one subtask, with the value of each example."""
+
+    __tablename__ = "stage_scores"
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
+    subtask: Mapped[str] = mapped_column(String(200), primary_key=True)
+    position: Mapped[int]
+    metric: Mapped[str] = mapped_column(String(200))
+    mean: Mapped[float]
+    per_example: Mapped[list[Any]]
+
+
+class GuidelineRow(Base):
+    """What the searcher concluded after a batch."""
+
+    __tablename__ = "guidelines"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    batch: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class TranscriptRow(Base):
+    """One call of the search agent's language model."""
+
+    __tablename__ = "transcripts"
+    __table_args__ = (Index("ix_transcripts_session", "session_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    body: Mapped[dict[str, Any]]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class EvaluationRow(Base):
+    """An allocation judged on a split beside the trials."""
+
+    __tablename__ = "evaluations"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    label: Mapped[str] = mapped_column(String(100), primary_key=True)
+    split: Mapped[str] = mapped_column(String(32), primary_key=True)
+    allocation: Mapped[dict[str, Any]]
+    cost: Mapped[float]
+    stage_scores: Mapped[list[Any]]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class RequestRow(Base):
+    """The question behind a content address."""
+
+    __tablename__ = "requests"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[dict[str, Any]]
+
+
+class SampleRow(Base):
+    """One generated response of a request."""
+
+    __tablename__ = "samples"
+
+    key: Mapped[str] = mapped_column(ForeignKey("requests.key", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    prompt_tokens: Mapped[int]
+    generation_tokens: Mapped[int]
+    latency: Mapped[float]
+    finish_reason: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime] = mapped_column(default=now)
