@@ -1,0 +1,1 @@
+"""Task family one: multi-hop question answering, retrieval then question answering."""

@@ -1,0 +1,179 @@
+"""Self-made two-hop questions over invented people, places, companies, schools and books."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from environment.multihop.example import MultihopExample
+from tools.errors import InvalidInput
+from tools.validation import is_count
+
+FIRST = ("Mira", "Tomas", "Lena", "Oskar", "Ines", "Viktor", "Alma", "Jonas", "Petra", "Emil", "Nadia", "Hugo",
+         "Clara", "Anton", "Sofia", "Levin", "Rosa", "Felix", "Marta", "Edgar", "Livia", "Bruno", "Thea", "Karel")
+LAST = ("Dolan", "Reyk", "Sorel", "Hald", "Vance", "Morrow", "Quist", "Brandt", "Ferro", "Lindqvist", "Okoro",
+        "Petrov", "Salter", "Tindall", "Umar", "Weiss", "Yardley", "Zeman", "Corvin", "Danner", "Esk", "Falk",
+        "Grell", "Hobart")
+PLACE_HEAD = ("Ost", "Kar", "Bel", "Tor", "Mar", "Vel", "Lund", "Ash", "Bran", "Cor", "Dun", "El", "Far", "Hal")
+PLACE_TAIL = ("rava", "ville", "mont", "ford", "stad", "burgh", "wick", "holm", "mere", "port", "dale", "haven")
+RIVER_HEAD = ("Tar", "Um", "Sel", "Ver", "Ner", "Lo", "Mo", "Is", "Dra", "Ple", "Ro", "Wen")
+RIVER_TAIL = ("n", "ber", "va", "sk", "na", "dre", "lis", "mar", "ke", "tis")
+FIRM_HEAD = ("Bright", "Calder", "North", "Silver", "Iron", "Stone", "Amber", "Falcon", "Harbor", "Copper", "Summit", "Willow")
+FIRM_TAIL = ("Foundry", "Mills", "Optics", "Shipping", "Textiles", "Press", "Motors", "Dairy", "Glassworks", "Tools")
+SCHOOL_TAIL = ("Academy", "College", "Institute", "Conservatory")
+BOOK_HEAD = ("The Silent", "The Last", "A Distant", "The Golden", "The Broken", "A Winter", "The Hidden", "The Ninth")
+BOOK_TAIL = ("Orchard", "Lantern", "Harbor", "Mirror", "Bridge", "Garden", "Compass", "Island", "Clock", "Letter")
+INSTRUMENTS = ("cello", "oboe", "harp", "trumpet", "violin", "flute", "piano", "clarinet", "guitar", "bassoon")
+
+
+class _World:
+    """Draws names of each type, never one twice."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng = rng
+        self._used: set[str] = set()
+
+    def _name(self, *parts: tuple[str, ...], glue: str = " ") -> str:
+        while True:
+            name = glue.join(str(self.rng.choice(part)) for part in parts)
+            if name not in self._used:
+                self._used.add(name)
+                return name
+
+    def person(self) -> str:
+        return self._name(FIRST, LAST)
+
+    def city(self) -> str:
+        return self._name(PLACE_HEAD, PLACE_TAIL, glue="")
+
+    def river(self) -> str:
+        return self._name(RIVER_HEAD, RIVER_TAIL, glue="")
+
+    def company(self) -> str:
+        return self._name(FIRM_HEAD, FIRM_TAIL)
+
+    def school(self) -> str:
+        return self._name(LAST, SCHOOL_TAIL)
+
+    def book(self) -> str:
+        return self._name(BOOK_HEAD, BOOK_TAIL)
+
+    def instrument(self) -> str:
+        return self._name(INSTRUMENTS)
+
+    def year(self, low: int = 1900, high: int = 1990) -> int:
+        return int(self.rng.integers(low, high))
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A question with its two gold facts and distractors, hardest first."""
+
+    question: str
+    answer: str
+    gold: tuple[str, str]
+    distractors: list[str]
+
+
+def _employer_city(w: _World) -> _Draft:
+    p, q, c, d = w.person(), w.person(), w.company(), w.company()
+    city, other = w.city(), w.city()
+    return _Draft(
+        f"In which city is the company that {p} works for based?",
+        city,
+        (f"{p} works for {c}.", f"{c} is based in {city}."),
+        [f"{d} is based in {other}.", f"{q} works for {d}.", f"{p} was born in {w.city()}.",
+         f"{c} was founded by {w.person()}.", f"{q} was born in {other}."],
+    )
+
+
+def _birthplace_river(w: _World) -> _Draft:
+    p, q, city, other, river = w.person(), w.person(), w.city(), w.city(), w.river()
+    return _Draft(
+        f"On which river does the city lie where {p} was born?",
+        river,
+        (f"{p} was born in {city}.", f"{city} lies on the river {river}."),
+        [f"{other} lies on the river {w.river()}.", f"{q} was born in {other}.", f"{p} lives in {other}.",
+         f"{w.company()} is based in {city}.", f"{q} lives in {city}."],
+    )
+
+
+def _author_school(w: _World) -> _Draft:
+    p, q, book, other, school = w.person(), w.person(), w.book(), w.book(), w.school()
+    return _Draft(
+        f"At which school did the author of {book} study?",
+        school,
+        (f"{book} was written by {p}.", f"{p} studied at {school}."),
+        [f"{q} studied at {w.school()}.", f"{other} was written by {q}.", f"{p} plays the {w.instrument()}.",
+         f"{p} teaches at {w.school()}.", f"{book} was published in {w.year()}."],
+    )
+
+
+def _spouse_instrument(w: _World) -> _Draft:
+    p, q, r, instrument = w.person(), w.person(), w.person(), w.instrument()
+    return _Draft(
+        f"Which instrument does the spouse of {p} play?",
+        instrument,
+        (f"{p} is married to {q}.", f"{q} plays the {instrument}."),
+        [f"{p} plays the {w.instrument()}.", f"{r} plays the {w.instrument()}.", f"{r} is married to {w.person()}.",
+         f"{q} works for {w.company()}.", f"{p} is a cousin of {r}."],
+    )
+
+
+def _employer_founder(w: _World) -> _Draft:
+    p, q, c, d, founder = w.person(), w.person(), w.company(), w.company(), w.person()
+    return _Draft(
+        f"Who founded the company that {p} works for?",
+        founder,
+        (f"{p} works for {c}.", f"{c} was founded by {founder}."),
+        [f"{d} was founded by {w.person()}.", f"{q} works for {d}.", f"{c} is led by {w.person()}.",
+         f"{founder} was born in {w.city()}.", f"{q} is a cousin of {p}."],
+    )
+
+
+def _born_earlier(w: _World) -> _Draft:
+    p, q, r = w.person(), w.person(), w.person()
+    years = [int(year) for year in w.rng.choice(np.arange(1900, 1990), size=2, replace=False)]
+    return _Draft(
+        f"Who was born earlier, {p} or {q}?",
+        p if years[0] < years[1] else q,
+        (f"{p} was born in {years[0]}.", f"{q} was born in {years[1]}."),
+        [f"{r} was born in {w.year()}.", f"{p} moved to {w.city()} in {w.year()}.",
+         f"{q} wrote {w.book()} in {w.year()}.", f"{w.person()} was born in {w.year()}.", f"{p} is a cousin of {r}."],
+    )
+
+
+KINDS: tuple[Callable[[_World], _Draft], ...] = (
+    _employer_city, _birthplace_river, _author_school, _spouse_instrument, _employer_founder, _born_earlier,
+)
+
+
+def generate_examples(count: int, seed: int, *, candidates: int = 8) -> list[MultihopExample]:
+    """`count` different questions, kinds in turn, each with `candidates` shuffled facts.
+
+    Two facts are gold; the nearest distractors share the question's people, places or relation,
+    the rest come from other questions of the same world. The same arguments give the same
+    examples, and a longer list starts with a shorter one. Raises InvalidInput.
+    """
+    if not is_count(count):
+        raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
+    if not 4 <= candidates <= 12:
+        raise InvalidInput("candidates", f"must be from 4 to 12, got {candidates!r}")
+    return [_example(KINDS[i % len(KINDS)], np.random.default_rng([seed, i]), candidates) for i in range(count)]
+
+
+def _example(kind: Callable[[_World], _Draft], rng: np.random.Generator, candidates: int) -> MultihopExample:
+    world = _World(rng)
+    draft = kind(world)
+    facts = [*draft.gold, *draft.distractors][:candidates]
+    while len(facts) < candidates:
+        other = KINDS[int(rng.integers(len(KINDS)))](world)
+        facts.extend([*other.gold, *other.distractors[:1]][: candidates - len(facts)])
+    order = rng.permutation(len(facts))
+    shuffled = tuple(facts[i] for i in order)
+    gold = tuple(sorted(shuffled.index(fact) for fact in draft.gold))
+    digest = hashlib.sha256("\n".join([draft.question, *shuffled]).encode()).hexdigest()
+    return MultihopExample(f"twohop-{digest[:12]}", draft.question, (draft.answer,), shuffled, gold)

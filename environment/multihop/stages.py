@@ -1,0 +1,98 @@
+"""The two stages of multi-hop question answering."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from environment.metrics import exact_match, normalise_answer, set_f1
+from environment.multihop.example import MultihopExample
+from environment.prompt_template import PromptTemplate
+from environment.task import Stage
+from storage.sample import Message, SamplingParameters
+
+PROMPTS = Path(__file__).parent / "prompts"
+RETRIEVAL, QA = "retrieval", "qa"
+ANSWER_LABEL = re.compile(r"^\s*(final\s+|best\s+)?answer\s*:\s*", re.IGNORECASE)
+
+
+class RetrievalStage(Stage):
+    """Names the passages that are needed; the model copies them, which small models do best.
+
+    The output is the positions of the copied passages in the example, rising.
+    """
+
+    name = RETRIEVAL
+    metric = "Ret-F1"
+
+    def __init__(self, max_tokens: int, max_chosen: int) -> None:
+        """`max_chosen` bounds what is handed on, so that copying everything is no strategy."""
+        self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=("\n",))
+        self._max_chosen = max_chosen
+        self._prompt = PromptTemplate(PROMPTS / "retrieval.j2")
+
+    def messages(self, example: MultihopExample, upstream: Mapping[str, object]) -> tuple[Message, ...]:
+        return self._prompt.render(passages=example.candidates, question=example.question, responses=())
+
+    def fusion_messages(
+        self, example: MultihopExample, upstream: Mapping[str, object], responses: Sequence[str]
+    ) -> tuple[Message, ...]:
+        return self._prompt.render(passages=example.candidates, question=example.question, responses=responses)
+
+    def parse(self, text: str, example: MultihopExample) -> tuple[int, ...]:
+        """The passages whose words stand in the response, the first mentioned up to the bound."""
+        response = f" {normalise_answer(text)} "
+        found = [
+            (place, position)
+            for position, passage in enumerate(example.candidates)
+            if (place := response.find(f" {normalise_answer(passage)} ")) >= 0
+        ]
+        return tuple(sorted(position for _, position in sorted(found)[: self._max_chosen]))
+
+    def vote(self, outputs: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """The passages that at least half of the samples copied, else the most copied one."""
+        counts = Counter(position for output in outputs for position in output)
+        if not counts:
+            return ()
+        kept = [position for position, count in counts.items() if 2 * count >= len(outputs)]
+        ranked = sorted(kept, key=lambda position: (-counts[position], position))[: self._max_chosen]
+        return tuple(sorted(ranked)) or (min(counts, key=lambda position: (-counts[position], position)),)
+
+    def score(self, output: tuple[int, ...], example: MultihopExample) -> float:
+        return set_f1(output, example.gold)
+
+
+class QaStage(Stage):
+    """Answers from the passages that retrieval chose. The output is the answer's text."""
+
+    name = QA
+    metric = "EM"
+
+    def __init__(self, max_tokens: int) -> None:
+        self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=("\n",))
+        self._prompt = PromptTemplate(PROMPTS / "qa.j2")
+
+    def messages(self, example: MultihopExample, upstream: Mapping[str, tuple[int, ...]]) -> tuple[Message, ...]:
+        return self.fusion_messages(example, upstream, ())
+
+    def fusion_messages(
+        self, example: MultihopExample, upstream: Mapping[str, tuple[int, ...]], responses: Sequence[str]
+    ) -> tuple[Message, ...]:
+        passages = [example.candidates[position] for position in upstream[RETRIEVAL]]
+        return self._prompt.render(passages=passages, question=example.question, responses=responses)
+
+    def parse(self, text: str, example: MultihopExample) -> str:
+        """The first line that says anything, without an "Answer:" label and closing marks."""
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        return ANSWER_LABEL.sub("", first).strip().strip("\"'`*.").strip()
+
+    def vote(self, outputs: Sequence[str]) -> str:
+        """The most frequent answer after normalisation; the earliest among equals."""
+        counts = Counter(normalise_answer(output) for output in outputs)
+        most = max(counts.values())
+        return next(output for output in outputs if counts[normalise_answer(output)] == most)
+
+    def score(self, output: str, example: MultihopExample) -> float:
+        return exact_match(output, example.answers)
