@@ -1,0 +1,42 @@
+"""Models of a live task, written as NAME:PARAMETERS@URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from environment.backend import Backend
+from tools.errors import InvalidInput
+from tools.space import Model
+
+SPEC = re.compile(r"^(?P<name>.+?):(?P<size>[0-9.]+(?:[eE][0-9]+)?)(?P<unit>[MBmb]?)@(?P<url>https?://\S+)$")
+UNITS = {"": 1.0, "m": 1e6, "b": 1e9}
+
+
+def parse_models(specs: Sequence[str]) -> tuple[Model, ...]:
+    """Models from specs such as `qwen2.5-0.5b:0.494B@http://127.0.0.1:8080/v1`.
+
+    Raises InvalidInput on an empty list or a malformed spec.
+    """
+    if not specs:
+        raise InvalidInput("models", "a live task needs at least one; give --model NAME:PARAMETERS@URL")
+    return tuple(_parse(spec) for spec in specs)
+
+
+def connect_models(models: Sequence[Model]) -> Mapping[str, Backend]:
+    """A backend for each model's name; models behind one endpoint share its backend."""
+    from environment.backends.openai_backend import Endpoint, OpenAIBackend
+
+    endpoints = {model.endpoint: OpenAIBackend(Endpoint(model.endpoint)) for model in models if model.endpoint}
+    return {model.name: endpoints[model.endpoint] for model in models if model.endpoint}
+
+
+def _parse(spec: str) -> Model:
+    match = SPEC.match(spec)
+    try:
+        if match is None:
+            raise ValueError
+        parameters = float(match["size"]) * UNITS[match["unit"].lower()]
+    except ValueError:
+        raise InvalidInput("models", f"{spec!r} is not NAME:PARAMETERS@URL, such as llama-3b:3B@http://127.0.0.1:8080/v1") from None
+    return Model(match["name"], parameters, endpoint=match["url"])
