@@ -71,7 +71,10 @@ class SearchLoop:
         """
         compiled = self.graph().compile(checkpointer=checkpointer, name="agenttts")
         # Two steps a batch, and a batch has at least one trial.
-        config: Any = {"configurable": {"thread_id": self.session_id}, "recursion_limit": 3 * self.trials + 10}
+        config: Any = {
+            "configurable": {"thread_id": self.session_id},
+            "recursion_limit": 3 * self.trials + 10,
+        }
         started = await checkpointer.aget_tuple(config)
         state: LoopState | None = None if started else {"pending": [], "finished": 0}
         await compiled.ainvoke(state, config, durability="sync")
@@ -142,8 +145,7 @@ class SearchLoop:
         return len(self.search.trials) < self.trials
 
     def _store_transcripts(self) -> None:
-        for transcript in self.search.searcher.drain_transcripts():
-            self.archive.add_transcript(self.session_id, transcript)
+        self.archive.add_transcripts(self.session_id, self.search.searcher.drain_transcripts())
 
 
 def _waiting(trials: Sequence[Trial]) -> list[Trial]:

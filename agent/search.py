@@ -173,7 +173,9 @@ class Search:
 
     def _stage_score(self, name: str, value: float | StageScore) -> StageScore:
         subtask = self.problem.space[name]
-        score = value if isinstance(value, StageScore) else StageScore(self.problem.metrics.get(subtask.name, ""), value)
+        score = (
+            value if isinstance(value, StageScore) else StageScore(self.problem.metrics.get(subtask.name, ""), value)
+        )
         if not math.isfinite(score.mean):
             raise InvalidInput(f"stage_scores.{name}", f"must be a finite number, got {score.mean!r}")
         return score

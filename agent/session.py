@@ -16,10 +16,11 @@ from agent.search import Search
 from environment.executor import Executor
 from environment.sampler import Sampler
 from environment.task import HELD_OUT, SEARCH, Task, load_task
-from storage.archive import Archive, SessionConfig, SessionRecord, SessionState
+from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.evaluation import Evaluation
 from storage.samples import SampleStore
+from storage.session import SessionConfig, SessionRecord, SessionState
 from tools.cost import COSTS, within_budget
 from tools.errors import AgentttsError, InvalidInput
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
@@ -201,15 +202,15 @@ async def _run(
             observer.judging_started()
         await _judge(record, task, search, executor, archive)
     except (asyncio.CancelledError, KeyboardInterrupt):
-        archive.finish_session(record.id, SessionState.INTERRUPTED, None)
+        archive.set_state(record.id, SessionState.INTERRUPTED)
         raise
     except Exception as error:
-        archive.finish_session(record.id, SessionState.FAILED, {"error": str(error)})
+        archive.set_state(record.id, SessionState.FAILED, str(error))
         raise
     finally:
         for backend in set(backends.values()):
             await backend.aclose()
-    archive.finish_session(record.id, SessionState.COMPLETE, None)
+    archive.set_state(record.id, SessionState.COMPLETE)
     return _result(archive.session(record.id), archive)
 
 

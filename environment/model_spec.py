@@ -38,5 +38,7 @@ def _parse(spec: str) -> Model:
             raise ValueError
         parameters = float(match["size"]) * UNITS[match["unit"].lower()]
     except ValueError:
-        raise InvalidInput("models", f"{spec!r} is not NAME:PARAMETERS@URL, such as llama-3b:3B@http://127.0.0.1:8080/v1") from None
+        raise InvalidInput(
+            "models", f"{spec!r} is not NAME:PARAMETERS@URL, such as llama-3b:3B@http://127.0.0.1:8080/v1"
+        ) from None
     return Model(match["name"], parameters, endpoint=match["url"])

@@ -53,7 +53,10 @@ class Recording:
                 card = json.loads(next(file))
                 if card.get("format") != FORMAT:
                     raise InvalidInput(str(path), f"has format {card.get('format')!r}, this version reads {FORMAT}")
-                return cls(card, {key: _samples(prompt_tokens, rows) for key, prompt_tokens, rows in map(json.loads, file)})
+                return cls(
+                    card,
+                    {key: _samples(prompt_tokens, rows) for key, prompt_tokens, rows in map(json.loads, file)},
+                )
         except FileNotFoundError:
             raise InvalidInput(str(path), "no such recording; make it with `agenttts record`") from None
         except (lzma.LZMAError, EOFError, ValueError, StopIteration, AttributeError) as error:

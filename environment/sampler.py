@@ -39,9 +39,7 @@ class Ledger:
     def paid(self, samples: Iterable[Sample]) -> None:
         """Notes samples that a backend has just produced."""
         for sample in samples:
-            self.usage += Usage(
-                paid=1, prompt_tokens=sample.prompt_tokens, generation_tokens=sample.generation_tokens
-            )
+            self.usage += Usage(paid=1, prompt_tokens=sample.prompt_tokens, generation_tokens=sample.generation_tokens)
 
 
 @dataclass(slots=True)

@@ -92,9 +92,7 @@ def parse_url(url: str | Path) -> URL:
     try:
         parsed = make_url(text)
     except (ArgumentError, ValueError):
-        raise InvalidInput(
-            "storage", "is not a database URL; use sqlite:///FILE or postgresql://HOST/NAME"
-        ) from None
+        raise InvalidInput("storage", "is not a database URL; use sqlite:///FILE or postgresql://HOST/NAME") from None
     if parsed.drivername in {"postgresql", "postgres"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
@@ -117,21 +115,15 @@ def _engine(url: URL) -> Engine:
         try:
             return create_engine(url, pool_pre_ping=True)
         except (ImportError, NoSuchModuleError):
-            raise InvalidInput(
-                "storage", 'PostgreSQL needs psycopg: pip install "agenttts[postgresql]"'
-            ) from None
+            raise InvalidInput("storage", 'PostgreSQL needs psycopg: pip install "agenttts[postgresql]"') from None
     path = sqlite_path(url)
     if path is None:
         # One shared connection, or every thread would see its own empty database.
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
         if not path.parent.is_dir():
-            raise InvalidInput(
-                "storage", f"the folder {path.parent} does not exist; create it or name another file"
-            )
-        engine = create_engine(
-            url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
-        )
+            raise InvalidInput("storage", f"the folder {path.parent} does not exist; create it or name another file")
+        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _set_up_sqlite)
     return engine
 

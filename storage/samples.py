@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, Table, func, select
+from sqlalchemy import Insert, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -41,8 +41,8 @@ class SampleStore:
         )
         with self._database.transaction() as session:
             for chunk in _chunks(keys, KEYS_PER_QUERY):
-                for key, number, *content in session.execute(select(*columns).where(row.key.in_(chunk))):
-                    found.setdefault(key, {})[number] = Sample(*content)
+                for row_ in session.execute(select(*columns).where(row.key.in_(chunk))):
+                    found.setdefault(row_[0], {})[row_[1]] = Sample(*row_[2:])
         return found
 
     def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
@@ -76,16 +76,12 @@ class SampleStore:
             return session.scalar(select(func.count()).select_from(SampleRow)) or 0
 
 
-def _insert_new(
-    session: Session, table: type[RequestRow | SampleRow], rows: Sequence[dict[str, Any]]
-) -> None:
-    mapped = table.__table__
-    assert isinstance(mapped, Table)
+def _insert_new(session: Session, table: type[RequestRow | SampleRow], rows: Sequence[dict[str, Any]]) -> None:
     statement: Insert
     if session.get_bind().dialect.name == "postgresql":
-        statement = postgresql.insert(mapped).on_conflict_do_nothing()
+        statement = postgresql.insert(table).on_conflict_do_nothing()
     else:
-        statement = sqlite.insert(mapped).on_conflict_do_nothing()
+        statement = sqlite.insert(table).on_conflict_do_nothing()
     for chunk in _chunks(rows, ROWS_PER_INSERT):
         session.execute(statement, chunk)
 

@@ -29,7 +29,7 @@ class ScalingCurve:
 
     def score(self, samples: float) -> float:
         """The fitted score at a number of samples."""
-        return self.single + self.gain * (1 - (1 - self.rate) ** (samples - 1))
+        return float(self.single + self.gain * (1 - (1 - self.rate) ** (samples - 1)))
 
     def saturation(self, tolerance: float = 0.005) -> int:
         """The smallest number of samples within `tolerance` of everything that samples add."""
@@ -51,12 +51,10 @@ def fit_curve(samples: Sequence[int], scores: Sequence[float]) -> ScalingCurve:
     if np.unique(x).size < 2:
         mean = float(y.mean())
         return ScalingCurve(mean, 0.0, 0.5, float(np.sqrt(np.mean((y - mean) ** 2))))
-    best: ScalingCurve | None = None
+    curves: list[ScalingCurve] = []
     for rate in RATES:
         design = np.column_stack([np.ones_like(x), 1 - (1 - rate) ** (x - 1)])
         (single, gain), *_ = np.linalg.lstsq(design, y, rcond=None)
         residual = float(np.sqrt(np.mean((design @ [single, gain] - y) ** 2)))
-        if best is None or residual < best.residual - 1e-12:
-            best = ScalingCurve(float(single), float(gain), float(rate), residual)
-    assert best is not None
-    return best
+        curves.append(ScalingCurve(float(single), float(gain), float(rate), round(residual, 12)))
+    return min(curves, key=lambda curve: curve.residual)

@@ -65,3 +65,16 @@ class StorageError(AgentttsError):
 
 class SessionLocked(StorageError):
     """Another process is running the session."""
+
+
+class InvalidTransition(StorageError):
+    """A trial cannot move to a state from where it stands; another process may have moved it."""
+
+
+class UnknownSession(InvalidInput):
+    """A session id that no stored session has, or that several begin with."""
+
+    def __init__(self, name: str, newest: Iterable[str], *, ambiguous: bool = False) -> None:
+        ids = ", ".join(newest) or "none is stored yet"
+        problem = "several sessions begin with" if ambiguous else "no session is called"
+        super().__init__("session", f"{problem} {name!r}; newest: {ids}")

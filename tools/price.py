@@ -36,7 +36,8 @@ class PriceCost(CostModel):
         model = subtask.model(choice.model)
         if model.prompt_price is None or model.generation_price is None:
             raise InvalidInput(
-                f"model {model.name!r} prices", "unknown; give prompt_price and generation_price in dollars per 1M tokens"
+                f"model {model.name!r} prices",
+                "unknown; give prompt_price and generation_price in dollars per 1M tokens",
             )
         prompt = subtask.prompt_tokens * model.prompt_price
         generation = choice.samples * subtask.generation_tokens * model.generation_price

@@ -49,9 +49,7 @@ class Subtask:
     prompt_tokens: int
     generation_tokens: int
 
-    def __init__(
-        self, name: str, models: Sequence[Model], *, prompt_tokens: int, generation_tokens: int
-    ) -> None:
+    def __init__(self, name: str, models: Sequence[Model], *, prompt_tokens: int, generation_tokens: int) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "models", tuple(models))
         object.__setattr__(self, "prompt_tokens", prompt_tokens)
@@ -202,7 +200,8 @@ class SearchSpace:
             known = [model.name for model in subtask.models]
             if choice.model not in known:
                 raise InvalidAllocation(
-                    f"{subtask.name}.model", f"{choice.model!r} is not a candidate; use one of: {', '.join(known)}"
+                    f"{subtask.name}.model",
+                    f"{choice.model!r} is not a candidate; use one of: {', '.join(known)}",
                 )
             if not is_count(choice.samples) or choice.samples not in self._count_set:
                 raise InvalidAllocation(
@@ -251,9 +250,11 @@ class SearchSpace:
 
     def cheapest(self, cost: CostModel) -> Allocation:
         """The allocation with the lowest total cost."""
-        return Allocation(
-            {s.name: min(self.choices(s), key=lambda choice, s=s: cost.subtask(s, choice)) for s in self.subtasks}
-        )
+        picks: dict[str, Choice] = {}
+        for subtask in self.subtasks:
+            prices = {choice: cost.subtask(subtask, choice) for choice in self.choices(subtask)}
+            picks[subtask.name] = min(prices, key=prices.__getitem__)
+        return Allocation(picks)
 
     def count(self, budget: float, cost: CostModel) -> int:
         """Exactly how many allocations cost at most the budget."""

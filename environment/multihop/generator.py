@@ -12,21 +12,151 @@ from environment.multihop.example import MultihopExample
 from tools.errors import InvalidInput
 from tools.validation import is_count
 
-FIRST = ("Mira", "Tomas", "Lena", "Oskar", "Ines", "Viktor", "Alma", "Jonas", "Petra", "Emil", "Nadia", "Hugo",
-         "Clara", "Anton", "Sofia", "Levin", "Rosa", "Felix", "Marta", "Edgar", "Livia", "Bruno", "Thea", "Karel")
-LAST = ("Dolan", "Reyk", "Sorel", "Hald", "Vance", "Morrow", "Quist", "Brandt", "Ferro", "Lindqvist", "Okoro",
-        "Petrov", "Salter", "Tindall", "Umar", "Weiss", "Yardley", "Zeman", "Corvin", "Danner", "Esk", "Falk",
-        "Grell", "Hobart")
-PLACE_HEAD = ("Ost", "Kar", "Bel", "Tor", "Mar", "Vel", "Lund", "Ash", "Bran", "Cor", "Dun", "El", "Far", "Hal")
-PLACE_TAIL = ("rava", "ville", "mont", "ford", "stad", "burgh", "wick", "holm", "mere", "port", "dale", "haven")
+FIRST = (
+    "Mira",
+    "Tomas",
+    "Lena",
+    "Oskar",
+    "Ines",
+    "Viktor",
+    "Alma",
+    "Jonas",
+    "Petra",
+    "Emil",
+    "Nadia",
+    "Hugo",
+    "Clara",
+    "Anton",
+    "Sofia",
+    "Levin",
+    "Rosa",
+    "Felix",
+    "Marta",
+    "Edgar",
+    "Livia",
+    "Bruno",
+    "Thea",
+    "Karel",
+)
+LAST = (
+    "Dolan",
+    "Reyk",
+    "Sorel",
+    "Hald",
+    "Vance",
+    "Morrow",
+    "Quist",
+    "Brandt",
+    "Ferro",
+    "Lindqvist",
+    "Okoro",
+    "Petrov",
+    "Salter",
+    "Tindall",
+    "Umar",
+    "Weiss",
+    "Yardley",
+    "Zeman",
+    "Corvin",
+    "Danner",
+    "Esk",
+    "Falk",
+    "Grell",
+    "Hobart",
+)
+PLACE_HEAD = (
+    "Ost",
+    "Kar",
+    "Bel",
+    "Tor",
+    "Mar",
+    "Vel",
+    "Lund",
+    "Ash",
+    "Bran",
+    "Cor",
+    "Dun",
+    "El",
+    "Far",
+    "Hal",
+)
+PLACE_TAIL = (
+    "rava",
+    "ville",
+    "mont",
+    "ford",
+    "stad",
+    "burgh",
+    "wick",
+    "holm",
+    "mere",
+    "port",
+    "dale",
+    "haven",
+)
 RIVER_HEAD = ("Tar", "Um", "Sel", "Ver", "Ner", "Lo", "Mo", "Is", "Dra", "Ple", "Ro", "Wen")
 RIVER_TAIL = ("n", "ber", "va", "sk", "na", "dre", "lis", "mar", "ke", "tis")
-FIRM_HEAD = ("Bright", "Calder", "North", "Silver", "Iron", "Stone", "Amber", "Falcon", "Harbor", "Copper", "Summit", "Willow")
-FIRM_TAIL = ("Foundry", "Mills", "Optics", "Shipping", "Textiles", "Press", "Motors", "Dairy", "Glassworks", "Tools")
+FIRM_HEAD = (
+    "Bright",
+    "Calder",
+    "North",
+    "Silver",
+    "Iron",
+    "Stone",
+    "Amber",
+    "Falcon",
+    "Harbor",
+    "Copper",
+    "Summit",
+    "Willow",
+)
+FIRM_TAIL = (
+    "Foundry",
+    "Mills",
+    "Optics",
+    "Shipping",
+    "Textiles",
+    "Press",
+    "Motors",
+    "Dairy",
+    "Glassworks",
+    "Tools",
+)
 SCHOOL_TAIL = ("Academy", "College", "Institute", "Conservatory")
-BOOK_HEAD = ("The Silent", "The Last", "A Distant", "The Golden", "The Broken", "A Winter", "The Hidden", "The Ninth")
-BOOK_TAIL = ("Orchard", "Lantern", "Harbor", "Mirror", "Bridge", "Garden", "Compass", "Island", "Clock", "Letter")
-INSTRUMENTS = ("cello", "oboe", "harp", "trumpet", "violin", "flute", "piano", "clarinet", "guitar", "bassoon")
+BOOK_HEAD = (
+    "The Silent",
+    "The Last",
+    "A Distant",
+    "The Golden",
+    "The Broken",
+    "A Winter",
+    "The Hidden",
+    "The Ninth",
+)
+BOOK_TAIL = (
+    "Orchard",
+    "Lantern",
+    "Harbor",
+    "Mirror",
+    "Bridge",
+    "Garden",
+    "Compass",
+    "Island",
+    "Clock",
+    "Letter",
+)
+INSTRUMENTS = (
+    "cello",
+    "oboe",
+    "harp",
+    "trumpet",
+    "violin",
+    "flute",
+    "piano",
+    "clarinet",
+    "guitar",
+    "bassoon",
+)
 
 
 class _World:
@@ -85,8 +215,13 @@ def _employer_city(w: _World) -> _Draft:
         f"In which city is the company that {p} works for based?",
         city,
         (f"{p} works for {c}.", f"{c} is based in {city}."),
-        [f"{d} is based in {other}.", f"{q} works for {d}.", f"{p} was born in {w.city()}.",
-         f"{c} was founded by {w.person()}.", f"{q} was born in {other}."],
+        [
+            f"{d} is based in {other}.",
+            f"{q} works for {d}.",
+            f"{p} was born in {w.city()}.",
+            f"{c} was founded by {w.person()}.",
+            f"{q} was born in {other}.",
+        ],
     )
 
 
@@ -96,8 +231,13 @@ def _birthplace_river(w: _World) -> _Draft:
         f"On which river does the city lie where {p} was born?",
         river,
         (f"{p} was born in {city}.", f"{city} lies on the river {river}."),
-        [f"{other} lies on the river {w.river()}.", f"{q} was born in {other}.", f"{p} lives in {other}.",
-         f"{w.company()} is based in {city}.", f"{q} lives in {city}."],
+        [
+            f"{other} lies on the river {w.river()}.",
+            f"{q} was born in {other}.",
+            f"{p} lives in {other}.",
+            f"{w.company()} is based in {city}.",
+            f"{q} lives in {city}.",
+        ],
     )
 
 
@@ -107,8 +247,13 @@ def _author_school(w: _World) -> _Draft:
         f"At which school did the author of {book} study?",
         school,
         (f"{book} was written by {p}.", f"{p} studied at {school}."),
-        [f"{q} studied at {w.school()}.", f"{other} was written by {q}.", f"{p} plays the {w.instrument()}.",
-         f"{p} teaches at {w.school()}.", f"{book} was published in {w.year()}."],
+        [
+            f"{q} studied at {w.school()}.",
+            f"{other} was written by {q}.",
+            f"{p} plays the {w.instrument()}.",
+            f"{p} teaches at {w.school()}.",
+            f"{book} was published in {w.year()}.",
+        ],
     )
 
 
@@ -118,8 +263,13 @@ def _spouse_instrument(w: _World) -> _Draft:
         f"Which instrument does the spouse of {p} play?",
         instrument,
         (f"{p} is married to {q}.", f"{q} plays the {instrument}."),
-        [f"{p} plays the {w.instrument()}.", f"{r} plays the {w.instrument()}.", f"{r} is married to {w.person()}.",
-         f"{q} works for {w.company()}.", f"{p} is a cousin of {r}."],
+        [
+            f"{p} plays the {w.instrument()}.",
+            f"{r} plays the {w.instrument()}.",
+            f"{r} is married to {w.person()}.",
+            f"{q} works for {w.company()}.",
+            f"{p} is a cousin of {r}.",
+        ],
     )
 
 
@@ -129,8 +279,13 @@ def _employer_founder(w: _World) -> _Draft:
         f"Who founded the company that {p} works for?",
         founder,
         (f"{p} works for {c}.", f"{c} was founded by {founder}."),
-        [f"{d} was founded by {w.person()}.", f"{q} works for {d}.", f"{c} is led by {w.person()}.",
-         f"{founder} was born in {w.city()}.", f"{q} is a cousin of {p}."],
+        [
+            f"{d} was founded by {w.person()}.",
+            f"{q} works for {d}.",
+            f"{c} is led by {w.person()}.",
+            f"{founder} was born in {w.city()}.",
+            f"{q} is a cousin of {p}.",
+        ],
     )
 
 
@@ -141,13 +296,23 @@ def _born_earlier(w: _World) -> _Draft:
         f"Who was born earlier, {p} or {q}?",
         p if years[0] < years[1] else q,
         (f"{p} was born in {years[0]}.", f"{q} was born in {years[1]}."),
-        [f"{r} was born in {w.year()}.", f"{p} moved to {w.city()} in {w.year()}.",
-         f"{q} wrote {w.book()} in {w.year()}.", f"{w.person()} was born in {w.year()}.", f"{p} is a cousin of {r}."],
+        [
+            f"{r} was born in {w.year()}.",
+            f"{p} moved to {w.city()} in {w.year()}.",
+            f"{q} wrote {w.book()} in {w.year()}.",
+            f"{w.person()} was born in {w.year()}.",
+            f"{p} is a cousin of {r}.",
+        ],
     )
 
 
 KINDS: tuple[Callable[[_World], _Draft], ...] = (
-    _employer_city, _birthplace_river, _author_school, _spouse_instrument, _employer_founder, _born_earlier,
+    _employer_city,
+    _birthplace_river,
+    _author_school,
+    _spouse_instrument,
+    _employer_founder,
+    _born_earlier,
 )
 
 

@@ -12,7 +12,6 @@ from environment.multihop.example import MultihopExample
 from tools.errors import InvalidInput
 
 
-
 def load_two_wiki(path: Path) -> list[MultihopExample]:
     """2WikiMultiHopQA records {question, answers, ctxs_candidate, ctxs_gt}, in file order.
 

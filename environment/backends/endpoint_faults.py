@@ -1,0 +1,79 @@
+"""What went wrong at an endpoint: which faults pass, which stay, and what to tell the user."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import openai
+
+from tools.errors import AgentttsError
+
+PASSING_STATUSES = frozenset({408, 409, 425, 429})
+OUT_OF_MONEY = "insufficient_quota"
+HINTS = {
+    400: "check the model's name, its context length and the sampling parameters",
+    401: "put a valid key into the environment variable {key_env}",
+    403: "the key in {key_env} may not use this model",
+    404: "check the model's name and that the base URL ends where /chat/completions begins (often /v1)",
+    413: "the prompt is too long for this server",
+    422: "check the sampling parameters",
+    429: "the account behind {key_env} has no quota left",
+}
+
+
+class PassingError(AgentttsError):
+    """A fault that may be gone at the next try. `retry_after` is in seconds, from the server."""
+
+    def __init__(self, problem: str, retry_after: float | None = None) -> None:
+        super().__init__(problem)
+        self.retry_after = retry_after
+
+
+def is_passing(error: openai.APIStatusError) -> bool:
+    """Whether trying again may help; an account without money stays without money."""
+    if error.code == OUT_OF_MONEY or error.type == OUT_OF_MONEY:
+        return False
+    return error.status_code in PASSING_STATUSES or (error.status_code >= 500 and error.status_code != 501)
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number or a date; None if unusable."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def complains_about(error: openai.APIStatusError, parameter: str) -> bool:
+    """Whether a refused request (400 or 422) was refused because of one parameter.
+
+    Servers say it in an error field `param`, in a validation path, or in prose; a name as short
+    as `n` counts in prose only where it stands in quotes or before a comparison.
+    """
+    if error.status_code not in (400, 422):
+        return False
+    if error.param is not None:
+        return error.param == parameter
+    prose = f"{error.message} {error.body!r}"
+    name = re.escape(parameter)
+    quoted = rf"['\"`]{name}['\"`]"
+    compared = rf"(?<![\w.\\]){name}\s*(=|<|>|must|should|is not|is unsupported|not supported)"
+    bare = rf"(?<![\w.\\]){name}(?!\w)" if len(parameter) > 3 else r"(?!)"
+    return re.search(f"{quoted}|{compared}|{bare}", prose, re.IGNORECASE) is not None
+
+
+def readable(text: str, secret: str, limit: int = 300) -> str:
+    """A server's words on one short line, without the key should the server repeat it."""
+    if secret:
+        text = text.replace(secret, "[key]")
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

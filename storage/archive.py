@@ -1,0 +1,205 @@
+"""The archive: sessions with their trials, guidelines, transcripts and evaluations."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+from storage.evaluation import Evaluation
+from storage.schema import EvaluationRow, GuidelineRow, SessionRow, StageScoreRow, TranscriptRow, TrialRow
+from storage.session import SessionConfig, SessionRecord, SessionState
+from storage.transcript import Transcript
+from tools.errors import InvalidTransition, UnknownSession
+from tools.space import Allocation
+from tools.trial import TRANSITIONS, Guideline, StageScore, Trial, TrialState, Usage
+
+LAST = "last"
+
+
+class Archive:
+    """Reads and writes sessions; every call is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create_session(self, config: SessionConfig) -> SessionRecord:
+        """A new running session with a short random id."""
+        row = SessionRow(id=secrets.token_hex(4), config=asdict(config), state=SessionState.RUNNING, problem="")
+        with self._database.transaction() as session:
+            session.add(row)
+            session.flush()
+            return _record(row)
+
+    def session(self, name: str) -> SessionRecord:
+        """The session with this id or unique beginning of one, or the newest for "last".
+
+        Raises UnknownSession naming the newest ids.
+        """
+        newest = self.sessions()
+        matches = newest[:1] if name == LAST else [record for record in newest if record.id.startswith(name)]
+        exact = [record for record in matches if record.id == name]
+        if not name or len(exact or matches) != 1:
+            raise UnknownSession(name, [record.id for record in newest[:5]], ambiguous=len(matches) > 1)
+        return (exact or matches)[0]
+
+    def sessions(self) -> list[SessionRecord]:
+        """Every session, the newest first."""
+        with self._database.transaction() as session:
+            rows = session.scalars(select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id))
+            return [_record(row) for row in rows]
+
+    def set_state(self, session_id: str, state: SessionState, problem: str = "") -> None:
+        """Notes where a session stands and, for a failed one, why."""
+        with self._database.transaction() as session:
+            row = session.get_one(SessionRow, session_id)
+            row.state, row.problem = state, problem
+
+    def add_trials(self, session_id: str, trials: Sequence[Trial]) -> None:
+        """Stores new trials. A number is stored once: a second one raises StorageError."""
+        with self._database.transaction() as session:
+            session.add_all(_trial_row(session_id, trial) for trial in trials)
+
+    def save_trial(self, session_id: str, trial: Trial) -> None:
+        """Moves a stored trial to its new state with its scores, usage and error.
+
+        The move is atomic: of two processes that move one trial, one succeeds. Raises
+        InvalidTransition where TRANSITIONS does not allow it.
+        """
+        sources = [str(state) for state, targets in TRANSITIONS.items() if trial.state in targets]
+        move = (
+            update(TrialRow)
+            .where(
+                TrialRow.session_id == session_id,
+                TrialRow.number == trial.number,
+                TrialRow.state.in_(sources),
+            )
+            .values(state=str(trial.state), score=trial.score, error=trial.error, usage=asdict(trial.usage))
+            .returning(TrialRow.id)
+        )
+        with self._database.transaction() as session:
+            trial_id = session.scalar(move)
+            if trial_id is None:
+                raise InvalidTransition(self._why_not(session, session_id, trial))
+            session.add_all(_score_rows(trial_id, trial.stage_scores))
+
+    def trials(self, session_id: str) -> list[Trial]:
+        """The session's trials by number."""
+        with self._database.transaction() as session:
+            rows = session.scalars(select(TrialRow).where(TrialRow.session_id == session_id).order_by(TrialRow.number))
+            return [_trial(row) for row in rows]
+
+    def add_guideline(self, session_id: str, guideline: Guideline) -> None:
+        """Stores what was concluded after a batch."""
+        with self._database.transaction() as session:
+            session.add(GuidelineRow(session_id=session_id, **asdict(guideline)))
+
+    def guidelines(self, session_id: str) -> list[Guideline]:
+        """The session's guidelines by batch."""
+        query = select(GuidelineRow).where(GuidelineRow.session_id == session_id).order_by(GuidelineRow.batch)
+        with self._database.transaction() as session:
+            return [Guideline(row.batch, row.text, row.origin) for row in session.scalars(query)]
+
+    def add_transcripts(self, session_id: str, transcripts: Sequence[Transcript]) -> None:
+        """Stores model calls in their order."""
+        with self._database.transaction() as session:
+            session.add_all(TranscriptRow(session_id=session_id, body=asdict(t)) for t in transcripts)
+
+    def transcripts(self, session_id: str) -> list[Transcript]:
+        """The session's model calls in their order."""
+        query = select(TranscriptRow).where(TranscriptRow.session_id == session_id).order_by(TranscriptRow.id)
+        with self._database.transaction() as session:
+            bodies = [row.body for row in session.scalars(query)]
+        return [Transcript(**{**body, "messages": tuple(body["messages"])}) for body in bodies]
+
+    def save_evaluation(self, session_id: str, evaluation: Evaluation) -> None:
+        """Stores a judged allocation; label and split are stored once."""
+        with self._database.transaction() as session:
+            session.add(
+                EvaluationRow(
+                    session_id=session_id,
+                    label=evaluation.label,
+                    split=evaluation.split,
+                    allocation=evaluation.allocation.to_dict(),
+                    cost=evaluation.cost,
+                    stage_scores=[{"subtask": n, **asdict(s)} for n, s in evaluation.stage_scores.items()],
+                )
+            )
+
+    def evaluations(self, session_id: str) -> list[Evaluation]:
+        """The session's judged allocations, in the order they were stored."""
+        query = select(EvaluationRow).where(EvaluationRow.session_id == session_id).order_by(EvaluationRow.created)
+        with self._database.transaction() as session:
+            return [_evaluation(row) for row in session.scalars(query)]
+
+    @staticmethod
+    def _why_not(session: Session, session_id: str, trial: Trial) -> str:
+        state = session.scalar(
+            select(TrialRow.state).where(TrialRow.session_id == session_id, TrialRow.number == trial.number)
+        )
+        now = f"is {state}" if state else "does not exist"
+        return f"session {session_id}: trial {trial.number} {now} and cannot become {trial.state}"
+
+
+def _record(row: SessionRow) -> SessionRecord:
+    return SessionRecord(
+        row.id, SessionConfig(**row.config), SessionState(row.state), row.created, row.updated, row.problem
+    )
+
+
+def _trial_row(session_id: str, trial: Trial) -> TrialRow:
+    return TrialRow(
+        session_id=session_id,
+        number=trial.number,
+        batch=trial.batch,
+        state=str(trial.state),
+        allocation=trial.allocation.to_dict(),
+        cost=trial.cost,
+        score=trial.score,
+        origin=trial.origin,
+        reason=trial.reason,
+        error=trial.error,
+        usage=asdict(trial.usage),
+        stage_scores=_score_rows(None, trial.stage_scores),
+    )
+
+
+def _score_rows(trial_id: int | None, scores: Mapping[str, StageScore]) -> list[StageScoreRow]:
+    rows = []
+    for position, (subtask, score) in enumerate(scores.items()):
+        row = StageScoreRow(
+            subtask=subtask,
+            position=position,
+            metric=score.metric,
+            mean=score.mean,
+            per_example=list(score.per_example),
+        )
+        if trial_id is not None:
+            row.trial_id = trial_id
+        rows.append(row)
+    return rows
+
+
+def _trial(row: TrialRow) -> Trial:
+    return Trial(
+        number=row.number,
+        allocation=Allocation.from_dict(row.allocation),
+        cost=row.cost,
+        state=TrialState(row.state),
+        origin=row.origin,
+        reason=row.reason,
+        batch=row.batch,
+        stage_scores={s.subtask: StageScore(s.metric, s.mean, tuple(s.per_example)) for s in row.stage_scores},
+        score=row.score,
+        usage=Usage(**row.usage),
+        error=row.error,
+    )
+
+
+def _evaluation(row: EvaluationRow) -> Evaluation:
+    scores = {s["subtask"]: StageScore(s["metric"], s["mean"], tuple(s["per_example"])) for s in row.stage_scores}
+    return Evaluation(row.label, Allocation.from_dict(row.allocation), row.split, row.cost, scores)

@@ -1,0 +1,50 @@
+"""A session's configuration and standing, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class SessionState(StrEnum):
+    """Where a session stands; all but complete can be resumed."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """Everything that decides a search: two sessions of one configuration make the same trials.
+
+    `budget` is in the unit of the cost model called `cost`. `trials` is the number to run, `batch`
+    how many are proposed at a time. The options are plain values without secrets.
+    """
+
+    task: str
+    task_options: Mapping[str, Any]
+    searcher: str
+    searcher_options: Mapping[str, Any]
+    seed: int
+    budget: float
+    cost: str
+    cost_settings: Mapping[str, Any]
+    trials: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A stored session. `problem` says why it failed, where it did."""
+
+    id: str
+    config: SessionConfig
+    state: SessionState
+    created: datetime
+    updated: datetime
+    problem: str = ""

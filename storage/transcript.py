@@ -1,0 +1,28 @@
+"""One exchange with the search agent's language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the agent was asked and what it answered.
+
+    `purpose` is "propose", "guidelines" or "repair"; `attempt` counts from 0 within a purpose and
+    batch. `latency` is in seconds. `accepted` tells whether the answer was used, `problem` why not.
+    """
+
+    batch: int
+    attempt: int
+    purpose: str
+    model: str
+    messages: tuple[Mapping[str, Any], ...]
+    answer: str
+    prompt_tokens: int = 0
+    generation_tokens: int = 0
+    latency: float = 0.0
+    accepted: bool = True
+    problem: str = ""
