@@ -11,7 +11,6 @@ from tools.cost import within_budget
 from tools.space import Allocation, Choice, Subtask
 
 
-
 def cheapest_cost(problem: Problem, subtask: Subtask) -> float:
     """The cost of a subtask's cheapest choice."""
     return min(problem.cost.subtask(subtask, choice) for choice in problem.space.choices(subtask))
