@@ -1,0 +1,34 @@
+"""Answers from recorded samples alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage.sample import GenerationRequest, Sample, SampleSource
+from tools.errors import MissingSample
+
+SHOWN = 80
+
+
+class ReplayBackend:
+    """A backend that generates nothing: what its source holds is all there is."""
+
+    def __init__(self, source: SampleSource, origin: str) -> None:
+        """`origin` names the recording in messages."""
+        self._source = source
+        self._origin = origin
+
+    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+        """The recorded samples. Raises MissingSample naming exactly which are absent."""
+        held = self._source.fetch([request.key]).get(request.key, {})
+        if missing := [index for index in indices if index not in held]:
+            question = request.messages[-1].content.replace("\n", " ")[-SHOWN:]
+            raise MissingSample(
+                f"{self._origin} lacks {len(missing)} of the {len(indices)} samples asked of {request.model} "
+                f"(indices {', '.join(map(str, missing))}; it holds {len(held)} of this request, "
+                f'key {request.key[:12]}) for the prompt ending in "{question}"; record them with `agenttts record`'
+            )
+        return [held[index] for index in indices]
+
+    async def aclose(self) -> None:
+        """Nothing to release."""

@@ -1,0 +1,90 @@
+"""The benchmark that ships with the package: recorded generations on self-made two-hop questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from environment.backend import Backend
+from environment.backends.replay_backend import ReplayBackend
+from environment.multihop.generator import generate_examples
+from environment.multihop.task import multihop_task
+from environment.recording import Recording
+from environment.task import Task
+from tools.errors import InvalidInput
+from tools.flops import FlopsCost
+from tools.space import Model
+
+RECORDING = Path(__file__).parents[1] / "recordings" / "multihop.jsonl.xz"
+MODELS = (
+    Model("smollm2-135m-instruct", 134.5e6),
+    Model("qwen2.5-coder-0.5b-instruct", 494e6),
+    Model("qwen2.5-coder-1.5b-instruct", 1.54e9),
+)
+"""Named after the weights' own metadata, all 4-bit GGUF files under Apache-2.0."""
+SAMPLE_COUNTS = (1, 2, 4, 8, 16)
+STRATEGIES = ("fusion", "majority")
+SEED = 2026
+EXAMPLES = 50
+CANDIDATES = 8
+MAX_TOKENS = (32, 10)
+MAX_CHOSEN = 2
+LENGTHS = ((256, 24), (128, 6))
+"""Typical (prompt, generation) tokens of retrieval and qa, rounded from the recorded counts."""
+COST = FlopsCost(base_parameters=134.5e6, base_prompt_tokens=128, base_generation_tokens=6)
+"""The unit is a base pass of the smallest model on the shorter stage: Theorem 1 keeps its meaning."""
+
+
+def recorded_task(*, strategy: str = "fusion", recording: str = "") -> Task:
+    """Retrieval -> qa on recorded generations of three small open models; nothing is simulated.
+
+    `strategy` (fusion or majority) is used in both stages; `recording` names another file made by
+    `agenttts record`. The task holds the examples the recording's card says are complete.
+    """
+    if strategy not in STRATEGIES:
+        raise InvalidInput("strategy", f"{strategy!r} was not recorded; use one of: {', '.join(STRATEGIES)}")
+    held = load_recording(Path(recording) if recording else RECORDING)
+    name = f"the recording {held.card['name']!r}"
+    backend = ReplayBackend(held, name)
+    return recordable_task(
+        {model.name: backend for model in MODELS},
+        strategy=strategy,
+        examples=(int(held.card["search_examples"]), int(held.card["held_out_examples"])),
+        recorded_from=", ".join(held.card["models"]),
+        options={"strategy": strategy} | ({"recording": recording} if recording else {}),
+    )
+
+
+def recordable_task(
+    backends: Mapping[str, Backend],
+    *,
+    strategy: str = "fusion",
+    examples: tuple[int, int] = (EXAMPLES, EXAMPLES),
+    recorded_from: str = "",
+    options: dict[str, Any] | None = None,
+) -> Task:
+    """The benchmark's task on given backends by model name: recorded ones, or live ones to record."""
+    generated = generate_examples(2 * EXAMPLES, SEED, candidates=CANDIDATES)
+    return multihop_task(
+        "multihop-recorded",
+        MODELS,
+        generated[:EXAMPLES][: examples[0]],
+        generated[EXAMPLES:][: examples[1]],
+        lambda: backends,
+        cost=COST,
+        lengths=LENGTHS,
+        max_tokens=MAX_TOKENS,
+        max_chosen=MAX_CHOSEN,
+        strategy=strategy,
+        sample_counts=SAMPLE_COUNTS,
+        recorded_from=recorded_from,
+        options=options,
+    )
+
+
+@lru_cache(maxsize=4)
+def load_recording(path: Path) -> Recording:
+    """The recording in a file, read once per process."""
+    return Recording.read(path)
