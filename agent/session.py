@@ -21,6 +21,7 @@ from storage.database import DEFAULT_URL, Database
 from storage.evaluation import Evaluation
 from storage.samples import SampleStore
 from storage.session import SessionConfig, SessionRecord, SessionState
+from storage.transcript import Transcript
 from tools.cost import COSTS, within_budget
 from tools.errors import AgentttsError, InvalidInput
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
@@ -55,14 +56,20 @@ class Result:
     guidelines: tuple[Guideline, ...]
     evaluations: tuple[Evaluation, ...]
     state: SessionState
+    recorded_from: str = ""
 
     @property
     def best(self) -> Trial:
         """The trial with the highest search score. Raises AgentttsError when none is complete."""
-        best = best_trial(self.trials)
+        best = self.best_or_none
         if best is None:
             raise AgentttsError(f"session {self.session_id} has no complete trial")
         return best
+
+    @property
+    def best_or_none(self) -> Trial | None:
+        """The trial with the highest search score, None while none is complete."""
+        return best_trial(self.trials)
 
     @property
     def usage(self) -> Usage:
@@ -134,6 +141,13 @@ def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
     with Database.open(storage) as database:
         archive = Archive(database)
         return _result(archive.session(session), archive)
+
+
+def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcript]:
+    """The model calls of a session's search agent, in order. Raises UnknownSession."""
+    with Database.open(storage) as database:
+        archive = Archive(database)
+        return archive.transcripts(archive.session(session).id)
 
 
 def prepare(
@@ -266,4 +280,5 @@ def _result(record: SessionRecord, archive: Archive) -> Result:
         guidelines=tuple(archive.guidelines(record.id)),
         evaluations=tuple(archive.evaluations(record.id)),
         state=record.state,
+        recorded_from=load_task(record.config.task, **record.config.task_options).recorded_from,
     )

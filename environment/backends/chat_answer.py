@@ -113,9 +113,7 @@ class TokenMeter:
         self._tokens = DEFAULT_WEIGHT
         self._reports_sum: bool | None = None
 
-    def count(
-        self, choices: Sequence[Choice], usage: AnswerUsage | None, max_tokens: int
-    ) -> list[TokenCount]:
+    def count(self, choices: Sequence[Choice], usage: AnswerUsage | None, max_tokens: int) -> list[TokenCount]:
         """The count of every choice, in the given order. `choices` are all that the answer held."""
         reported = usage.completion_tokens if usage else None
         if not choices:

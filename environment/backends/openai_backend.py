@@ -142,9 +142,7 @@ class OpenAIBackend:
         if self._client is not None:
             await self._client.close()
 
-    async def _fill_all(
-        self, request: GenerationRequest, runs: Sequence[range], redraw: int = 0
-    ) -> dict[int, Sample]:
+    async def _fill_all(self, request: GenerationRequest, runs: Sequence[range], redraw: int = 0) -> dict[int, Sample]:
         if len(runs) == 1:
             return await self._fill(request, runs[0], redraw)
         try:
@@ -180,9 +178,7 @@ class OpenAIBackend:
         self, request: GenerationRequest, indices: Sequence[int], redraw: int, reason: str
     ) -> dict[int, Sample]:
         if redraw >= self.endpoint.max_attempts:
-            raise self._error(
-                request.model, f"{reason}, {redraw} times", hint="change the prompt or the model"
-            )
+            raise self._error(request.model, f"{reason}, {redraw} times", hint="change the prompt or the model")
         await self._sleep(FIRST_WAIT)
         return await self._fill_all(request, _runs(indices), redraw)
 
@@ -217,9 +213,7 @@ class OpenAIBackend:
                 self.endpoint.address,
                 model,
             )
-        self.token_accounting = replace(
-            now, counted=now.counted + (not estimated), estimated=now.estimated + estimated
-        )
+        self.token_accounting = replace(now, counted=now.counted + (not estimated), estimated=now.estimated + estimated)
 
     async def _ask(self, request: GenerationRequest, run: range, redraw: int) -> tuple[ChatAnswer, float]:
         """One answer with at least one choice, tried again while its faults may pass."""

@@ -1,0 +1,61 @@
+"""`agenttts record`: make the recorded benchmark from live models."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from agenttts.cli.options import DEFAULT_TASK, AsJson, Storage, Task
+from environment.model_spec import parse_models
+from tools.errors import InvalidInput
+
+
+def record(
+    task: Task = DEFAULT_TASK,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="NAME:PARAMETERS@URL of each of the task's models.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("recording.jsonl.xz"),
+    storage: Storage = "sqlite:///recording.db",
+    examples: Annotated[int, typer.Option(min=1, max=50, help="Examples of each split.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the sample store for every allocation of a task's grid and write it as one file.
+
+    Stopped at any time, it goes on where it was when started again with the same storage.
+    """
+    from environment.multihop.recording_plan import record_benchmark
+
+    if task != DEFAULT_TASK:
+        raise InvalidInput("TASK", f"{task!r} cannot be recorded; the recordable task is {DEFAULT_TASK}")
+    console = Console(stderr=True, quiet=as_json)
+    columns = ("{task.description}", "{task.fields[generations]:,} generations")
+    with Progress(
+        TextColumn(columns[0]),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(columns[1]),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bar:
+        shown = bar.add_task("examples", total=2 * examples, generations=0)
+        card = asyncio.run(
+            record_benchmark(
+                parse_models(model or ()),
+                storage,
+                output,
+                examples,
+                lambda p: bar.update(shown, completed=p.done, generations=p.usage.requested),
+            )
+        )
+    if as_json:
+        typer.echo(json.dumps(card, indent=2))
+    else:
+        size = output.stat().st_size / 1e6
+        console.print(f"{card['samples']:,} samples of {card['requests']:,} requests in {output} ({size:.1f} MB)")

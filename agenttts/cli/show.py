@@ -1,0 +1,34 @@
+"""`agenttts show`: a stored session."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+from rich.console import Console
+
+from agenttts.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from agenttts.cli.summary import print_result, result_to_dict
+
+
+def show(
+    session: str = typer.Argument("last", help="Session id, the beginning of one, or last."),
+    storage: Storage = DEFAULT_STORAGE,
+    trials: bool = typer.Option(False, "--trials", help="List every trial."),
+    guidelines: bool = typer.Option(False, "--guidelines", help="Print every guideline."),
+    transcripts: bool = typer.Option(False, "--transcripts", help="Print the agent's model calls."),
+    as_json: AsJson = False,
+) -> None:
+    """Show a session's result, its trials, guidelines and transcripts."""
+    from agent.session import load_result, load_transcripts
+
+    result = load_result(session, storage)
+    calls = load_transcripts(result.session_id, storage) if transcripts else []
+    if as_json:
+        typer.echo(json.dumps(result_to_dict(result, calls), indent=2))
+        return
+    console = Console()
+    print_result(console, result, trials=trials, guidelines=guidelines)
+    for call in calls:
+        console.rule(f"batch {call.batch} {call.purpose} {call.attempt}" + ("" if call.accepted else " rejected"))
+        console.print(call.answer, markup=False)

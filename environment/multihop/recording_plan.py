@@ -1,0 +1,62 @@
+"""Records the benchmark: every allocation of its grid, both strategies, on live models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from environment.model_spec import connect_models
+from environment.multihop.recorded import CANDIDATES, MODELS, SAMPLE_COUNTS, SEED, STRATEGIES, recordable_task
+from environment.multihop.stages import PROMPTS
+from environment.prompt_template import PromptTemplate
+from environment.recorder import Progress, Recorder, collect
+from environment.recording import Recording
+from environment.sampler import Sampler
+from storage.database import Database
+from storage.samples import SampleStore
+from tools.errors import InvalidInput
+from tools.space import Model
+
+
+async def record_benchmark(
+    models: Sequence[Model], storage: str, output: Path, examples: int, report: Callable[[Progress], None]
+) -> dict[str, Any]:
+    """Fills the store, writes the file and returns its card.
+
+    `models` give the endpoint of each of the benchmark's models; `examples` is the number of
+    each split. Raises InvalidInput when a model is missing, EndpointError, StorageError.
+    """
+    expected, given = {m.name for m in MODELS}, {m.name for m in models}
+    if expected != given:
+        raise InvalidInput("--model", f"must give exactly these models: {', '.join(sorted(expected))}")
+    backends = connect_models(models)
+    task = recordable_task(backends, examples=(examples, examples))
+    # Search and held-out examples in turn: a recording that is stopped early has both.
+    mixed = [e for pair in zip(task.search_examples, task.held_out_examples, strict=True) for e in pair]
+    with Database.open(storage) as database:
+        store = SampleStore(database)
+        # Local servers share the processor: one example at a time keeps one model busy at a time.
+        recorder = Recorder(task, Sampler(store, backends), STRATEGIES, at_once=1)
+        try:
+            needed = await recorder.record(mixed, report)
+        finally:
+            for backend in set(backends.values()):
+                await backend.aclose()
+        samples = collect(store, needed)
+    card = {
+        "name": "multihop",
+        "licence": "Apache-2.0",
+        "models": [model.name for model in MODELS],
+        "search_examples": examples,
+        "held_out_examples": examples,
+        "seed": SEED,
+        "candidates": CANDIDATES,
+        "sample_counts": list(SAMPLE_COUNTS),
+        "strategies": list(STRATEGIES),
+        "prompts": {path.name: PromptTemplate(path).digest for path in sorted(PROMPTS.glob("*.j2"))},
+        "requests": len(samples),
+        "samples": sum(len(of_key) for of_key in samples.values()),
+    }
+    Recording(card, samples).write(output)
+    return card
