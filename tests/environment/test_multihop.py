@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from environment.multihop.generator import generate_examples
+from environment.multihop.loaders import load_hotpotqa, load_two_wiki
+from environment.multihop.stages import QaStage, RetrievalStage
+from environment.multihop.task import cut_candidates
+from tools.errors import InvalidInput
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "2wikimultihopqa_50.json"
+EXAMPLE = generate_examples(1, 3)[0]
+
+
+def test_generated_questions_are_distinct_seeded_and_answerable_from_gold() -> None:
+    examples = generate_examples(3000, 11)
+    assert len({example.question for example in examples}) > 2900
+    assert len({example.id for example in examples}) == 3000
+    assert generate_examples(20, 11) == examples[:20]
+    assert generate_examples(20, 12) != examples[:20]
+    for example in examples[:300]:
+        assert len(example.gold) == 2
+        assert len(set(example.candidates)) == len(example.candidates) == 8
+        facts = " ".join(example.candidates[position] for position in example.gold)
+        assert example.answers[0] in facts
+
+
+def test_gold_positions_are_spread_so_that_order_gives_nothing_away() -> None:
+    positions = {position for example in generate_examples(200, 5) for position in example.gold}
+    assert positions == set(range(8))
+
+
+@given(st.text())
+def test_parsers_take_any_text(text: str) -> None:
+    chosen = RetrievalStage(32, 2).parse(text, EXAMPLE)
+    assert len(chosen) <= 2
+    assert all(0 <= position < len(EXAMPLE.candidates) for position in chosen)
+    QaStage(10).parse(text, EXAMPLE)
+
+
+def test_retrieval_reads_copied_passages_in_any_dress() -> None:
+    stage = RetrievalStage(32, 2)
+    first, second = (EXAMPLE.candidates[position] for position in EXAMPLE.gold)
+    text = f"- {second.upper()}  {first.rstrip('.')}"
+    assert stage.parse(text, EXAMPLE) == EXAMPLE.gold
+    assert stage.score(EXAMPLE.gold, EXAMPLE) == 1
+    assert stage.score(EXAMPLE.gold[:1], EXAMPLE) == pytest.approx(2 / 3)
+    assert stage.score((), EXAMPLE) == 0
+
+
+def test_retrieval_votes_for_passages_of_at_least_half() -> None:
+    stage = RetrievalStage(32, 2)
+    assert stage.vote([(0, 1), (0, 2), (0,), (1,)]) == (0, 1)
+    assert stage.vote([(3,), (4,), (4,), (5,), (6,)]) == (4,)
+    assert stage.vote([(), ()]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("Answer: Oakton.", "Oakton"), ('"Oakton"', "Oakton"), ("\n Oakton\nbecause", "Oakton"), ("", "")],
+)
+def test_qa_reads_the_answer(text: str, answer: str) -> None:
+    assert QaStage(10).parse(text, EXAMPLE) == answer
+
+
+def test_qa_votes_after_normalisation() -> None:
+    assert QaStage(10).vote(["The Tarn", "Umber", "tarn"]) == "The Tarn"
+
+
+def test_two_wiki_file(tmp_path: Path) -> None:
+    record = {"question": "Who?", "answers": ["A", "A", "B"], "ctxs_candidate": ["x", "y", "x"], "ctxs_gt": ["z", "x"]}
+    file = tmp_path / "2wiki.json"
+    file.write_text(json.dumps([record]))
+    (example,) = load_two_wiki(file)
+    assert example.candidates == ("x", "y", "z")
+    assert example.gold == (0, 2)
+    assert example.answers == ("A", "B")
+    cut = cut_candidates(example, 2)
+    assert cut.candidates == ("x", "z")
+    assert cut.gold == (0, 1)
+
+
+def test_hotpotqa_file(tmp_path: Path) -> None:
+    record = {
+        "_id": "1",
+        "question": "Who?",
+        "answer": "A",
+        "context": [["T", ["One.", " Two."]], ["U", ["Three."]]],
+        "supporting_facts": [["U", 0], ["T", 1]],
+    }
+    file = tmp_path / "hotpot.json"
+    file.write_text(json.dumps([record]))
+    (example,) = load_hotpotqa(file)
+    assert example.candidates == ("T: One.", "T: Two.", "U: Three.")
+    assert example.gold == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "is not JSON"),
+        ("[]", "at least one record"),
+        ('[{"question": "q"}]', "record 0: lacks the field 'ctxs_candidate'"),
+        ('[{"question": "q", "answers": [], "ctxs_candidate": ["a"], "ctxs_gt": ["a"]}]', "record 0: answers"),
+        ("[3]", "record 0"),
+    ],
+)
+def test_a_broken_file_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "broken.json"
+    file.write_text(text)
+    with pytest.raises(InvalidInput, match=message):
+        load_two_wiki(file)
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the real 2WikiMultiHopQA examples are not beside the checkout")
+def test_the_real_two_wiki_examples_load() -> None:
+    examples = load_two_wiki(REAL)
+    assert len(examples) == 50
+    assert all(len(example.candidates) >= 100 for example in examples)
+    assert all(len(cut_candidates(example, 10).candidates) == 10 for example in examples)
