@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +38,30 @@ FIRST = (
     "Bruno",
     "Thea",
     "Karel",
+    "Agnes",
+    "Boris",
+    "Celia",
+    "David",
+    "Elsa",
+    "Fritz",
+    "Greta",
+    "Henrik",
+    "Ida",
+    "Jakob",
+    "Karin",
+    "Lukas",
+    "Magda",
+    "Nils",
+    "Olga",
+    "Pavel",
+    "Rita",
+    "Stefan",
+    "Tilda",
+    "Ugo",
+    "Vera",
+    "Walter",
+    "Yara",
+    "Zeno",
 )
 LAST = (
     "Dolan",
@@ -63,6 +88,30 @@ LAST = (
     "Falk",
     "Grell",
     "Hobart",
+    "Iversen",
+    "Jarvis",
+    "Kessel",
+    "Lorne",
+    "Madsen",
+    "Norrell",
+    "Orlov",
+    "Pryce",
+    "Rusk",
+    "Stroud",
+    "Tarrant",
+    "Ulrich",
+    "Varga",
+    "Winslow",
+    "Yates",
+    "Zoller",
+    "Abbot",
+    "Bexley",
+    "Crane",
+    "Drummond",
+    "Ekman",
+    "Foss",
+    "Garrick",
+    "Holt",
 )
 PLACE_HEAD = (
     "Ost",
@@ -79,21 +128,12 @@ PLACE_HEAD = (
     "El",
     "Far",
     "Hal",
+    "Ing",
+    "Jor",
+    "Kes",
+    "Lin",
 )
-PLACE_TAIL = (
-    "rava",
-    "ville",
-    "mont",
-    "ford",
-    "stad",
-    "burgh",
-    "wick",
-    "holm",
-    "mere",
-    "port",
-    "dale",
-    "haven",
-)
+PLACE_TAIL = ("rava", "ville", "mont", "ford", "stad", "burgh", "wick", "holm", "mere", "port", "dale", "haven")
 RIVER_HEAD = ("Tar", "Um", "Sel", "Ver", "Ner", "Lo", "Mo", "Is", "Dra", "Ple", "Ro", "Wen")
 RIVER_TAIL = ("n", "ber", "va", "sk", "na", "dre", "lis", "mar", "ke", "tis")
 FIRM_HEAD = (
@@ -110,29 +150,24 @@ FIRM_HEAD = (
     "Summit",
     "Willow",
 )
-FIRM_TAIL = (
-    "Foundry",
-    "Mills",
-    "Optics",
-    "Shipping",
-    "Textiles",
-    "Press",
-    "Motors",
-    "Dairy",
-    "Glassworks",
-    "Tools",
-)
+FIRM_TAIL = ("Foundry", "Mills", "Optics", "Shipping", "Textiles", "Press", "Motors", "Dairy", "Glassworks", "Tools")
 SCHOOL_TAIL = ("Academy", "College", "Institute", "Conservatory")
 BOOK_HEAD = (
-    "The Silent",
-    "The Last",
-    "A Distant",
-    "The Golden",
-    "The Broken",
-    "A Winter",
-    "The Hidden",
-    "The Ninth",
+    "Silent",
+    "Last",
+    "Distant",
+    "Golden",
+    "Broken",
+    "Hidden",
+    "Ninth",
+    "Frozen",
+    "Crimson",
+    "Lonely",
+    "Ancient",
+    "Burning",
+    "Quiet",
 )
+BOOK_MIDDLE = ("Winter", "River", "Summer", "Mountain", "Midnight", "Autumn", "Paper", "Marble")
 BOOK_TAIL = (
     "Orchard",
     "Lantern",
@@ -144,6 +179,8 @@ BOOK_TAIL = (
     "Island",
     "Clock",
     "Letter",
+    "Door",
+    "Road",
 )
 INSTRUMENTS = (
     "cello",
@@ -189,7 +226,7 @@ class _World:
         return self._name(LAST, SCHOOL_TAIL)
 
     def book(self) -> str:
-        return self._name(BOOK_HEAD, BOOK_TAIL)
+        return "The " + self._name(BOOK_HEAD, BOOK_MIDDLE, BOOK_TAIL)
 
     def instrument(self) -> str:
         return self._name(INSTRUMENTS)
@@ -327,7 +364,16 @@ def generate_examples(count: int, seed: int, *, candidates: int = 8) -> list[Mul
         raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
     if not 4 <= candidates <= 12:
         raise InvalidInput("candidates", f"must be from 4 to 12, got {candidates!r}")
-    return [_example(KINDS[i % len(KINDS)], np.random.default_rng([seed, i]), candidates) for i in range(count)]
+    examples: list[MultihopExample] = []
+    asked: set[str] = set()
+    for number in range(count):
+        kind = KINDS[number % len(KINDS)]
+        drafts = (
+            _example(kind, np.random.default_rng([seed, number, retry]), candidates) for retry in itertools.count()
+        )
+        examples.append(next(draft for draft in drafts if draft.question not in asked))
+        asked.add(examples[-1].question)
+    return examples
 
 
 def _example(kind: Callable[[_World], _Draft], rng: np.random.Generator, candidates: int) -> MultihopExample:
