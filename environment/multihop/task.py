@@ -103,19 +103,7 @@ def generated_task(
     )
 
 
-def two_wiki_task(**options: Any) -> Task:
-    """Live: 2WikiMultiHopQA from its file (`path`), its candidates cut to `candidates`."""
-    return _benchmark_task("2wiki", load_two_wiki, **options)
-
-
-def hotpotqa_task(**options: Any) -> Task:
-    """Live: HotpotQA from its file (`path`), its candidates cut to `candidates`."""
-    return _benchmark_task("hotpotqa", load_hotpotqa, **options)
-
-
-def _benchmark_task(
-    name: str,
-    load: Callable[[Path], list[MultihopExample]],
+def two_wiki_task(
     *,
     path: str = "",
     models: Sequence[str] = (),
@@ -123,29 +111,57 @@ def _benchmark_task(
     candidates: int = 100,
     strategy: str = "fusion",
     max_samples: int = 100,
-    sample_counts: Sequence[int] | None = None,
 ) -> Task:
+    """Live: 2WikiMultiHopQA from its file (`path`), its candidates cut to `candidates`."""
+    examples = _cut(load_two_wiki, path, candidates)
+    return _benchmark_task("2wiki", examples, parse_models(models), search_examples, strategy, max_samples)
+
+
+def hotpotqa_task(
+    *,
+    path: str = "",
+    models: Sequence[str] = (),
+    search_examples: int = 50,
+    candidates: int = 100,
+    strategy: str = "fusion",
+    max_samples: int = 100,
+) -> Task:
+    """Live: HotpotQA from its file (`path`), its candidates cut to `candidates`."""
+    examples = _cut(load_hotpotqa, path, candidates)
+    return _benchmark_task("hotpotqa", examples, parse_models(models), search_examples, strategy, max_samples)
+
+
+def _cut(load: Callable[[Path], list[MultihopExample]], path: str, candidates: int) -> list[MultihopExample]:
     if not path:
-        raise InvalidInput("path", f"the task {name!r} reads a file; give its path")
-    parsed = parse_models(models)
-    examples = [cut_candidates(example, candidates) for example in load(Path(path))]
-    if not 1 <= search_examples <= len(examples):
-        raise InvalidInput("search_examples", f"must be from 1 to {len(examples)}, got {search_examples!r}")
-    # A file too short to be split judges its winner on the search examples themselves.
-    held_out = examples[search_examples:] or examples
+        raise InvalidInput("path", "the task reads a file; give its path, such as --set path=FILE")
+    return [cut_candidates(example, candidates) for example in load(Path(path))]
+
+
+def _benchmark_task(
+    name: str,
+    examples: list[MultihopExample],
+    models: tuple[Model, ...],
+    search_examples: int,
+    strategy: str,
+    max_samples: int,
+) -> Task:
+    if not is_count(search_examples) or search_examples >= len(examples):
+        raise InvalidInput(
+            "search_examples",
+            f"must be from 1 to {len(examples) - 1}, so that some are held out, got {search_examples!r}",
+        )
     return multihop_task(
         name,
-        parsed,
+        models,
         examples[:search_examples],
-        held_out,
-        lambda: connect_models(parsed),
-        cost=_cost_for(parsed),
+        examples[search_examples:],
+        lambda: connect_models(models),
+        cost=_cost_for(models),
         lengths=((2048, 128), (256, 64)),
         max_tokens=(128, 64),
         max_chosen=8,
         strategy=strategy,
         max_samples=max_samples,
-        sample_counts=sample_counts,
     )
 
 
