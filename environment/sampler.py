@@ -20,6 +20,9 @@ class SampleSink(SampleSource, Protocol):
     def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None: ...
 
 
+Stored = Mapping[str, Mapping[int, Sample]]
+
+
 class Ledger:
     """Counts what one trial needed. `seen` is shared by a session's ledgers."""
 
@@ -51,26 +54,34 @@ class _Draw:
 
 
 class GroupCommit:
-    """Writes to a sink so that everything that gathers while one commit runs shares the next."""
+    """Writes to a sink so that everything that gathers while one commit runs shares the next.
+
+    It answers with what the sink holds afterwards: where another process wrote a sample first,
+    that one counts, or two processes would build later prompts on different texts.
+    """
 
     def __init__(self, sink: SampleSink) -> None:
         self._sink = sink
         self._pending: list[tuple[GenerationRequest, int, Sample]] = []
-        self._commit: asyncio.Task[None] | None = None
+        self._commit: asyncio.Task[Stored] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def save(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
-        """Returns when the entries are on disk. Raises StorageError."""
+    async def save(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> Stored:
+        """The stored samples of the entries' keys, once they are on disk. Raises StorageError."""
         self._pending.extend(entries)
         if self._commit is None:
             self._commit = asyncio.get_running_loop().create_task(self._write())
         # A cancelled draw must not cancel a commit that others wait for.
-        await asyncio.shield(self._commit)
+        return await asyncio.shield(self._commit)
 
-    async def _write(self) -> None:
+    async def _write(self) -> Stored:
         async with self._one_at_a_time:
             batch, self._pending, self._commit = self._pending, [], None
-            await asyncio.to_thread(self._sink.put, batch)
+            return await asyncio.to_thread(self._put, batch)
+
+    def _put(self, batch: list[tuple[GenerationRequest, int, Sample]]) -> Stored:
+        self._sink.put(batch)
+        return self._sink.fetch({request.key for request, _, _ in batch})
 
 
 class Sampler:
@@ -148,10 +159,10 @@ class Sampler:
             missing = [i for i in range(max(draw.count for draw in draws)) if i not in samples]
             if missing:
                 produced = await self._backend(request.model).generate(request, missing)
-                numbered = list(zip(missing, produced, strict=True))
-                await self._commits.save((request, index, sample) for index, sample in numbered)
                 draws[0].ledger.paid(produced)
-                samples.update(numbered)
+                numbered = zip(missing, produced, strict=True)
+                stored = await self._commits.save((request, index, sample) for index, sample in numbered)
+                return stored[request.key]
             return samples
 
     def _backend(self, model: str) -> Backend:

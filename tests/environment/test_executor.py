@@ -84,6 +84,19 @@ async def test_concurrent_draws_of_one_request_share_its_samples(store: SampleSt
     assert sorted(index for _, index in backend.made) == list(range(7))
 
 
+async def test_where_another_process_was_first_its_sample_counts(store: SampleStore) -> None:
+    request = GenerationRequest("small", (Message("user", "hi"),), SamplingParameters(0.9, 4))
+
+    class Overtaken(CountingBackend):
+        async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+            store.put([(request, 0, Sample("theirs"))])
+            return await super().generate(request, indices)
+
+    sampler = Sampler(store, {"small": Overtaken()})
+    drawn = await sampler.draw(request, 2, sampler.ledger())
+    assert [sample.text for sample in drawn] == ["theirs", "1"]
+
+
 async def test_a_failure_reaches_the_caller_as_itself_and_keeps_what_was_generated(store: SampleStore) -> None:
     class Failing(CountingBackend):
         async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
