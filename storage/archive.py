@@ -114,7 +114,8 @@ class Archive:
         query = select(TranscriptRow).where(TranscriptRow.session_id == session_id).order_by(TranscriptRow.id)
         with self._database.transaction() as session:
             bodies = [row.body for row in session.scalars(query)]
-        return [Transcript(**{**body, "messages": tuple(body["messages"])}) for body in bodies]
+        lists = ("messages", "tool_calls")
+        return [Transcript(**{**body, **{name: tuple(body[name]) for name in lists}}) for body in bodies]
 
     def save_evaluation(self, session_id: str, evaluation: Evaluation) -> None:
         """Stores a judged allocation; label and split are stored once."""
