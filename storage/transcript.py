@@ -12,7 +12,8 @@ class Transcript:
     """What the agent was asked and what it answered.
 
     `purpose` is "propose", "guidelines" or "repair"; `attempt` counts from 0 within a purpose and
-    batch. `tool_calls` are the functions it wanted called. `latency` is in seconds. `accepted` tells whether the answer was used, `problem` why not.
+    batch. `tool_calls` are the functions it wanted called. `latency` is in seconds. `accepted`
+    tells whether the answer was used, `problem` why not.
     """
 
     batch: int
