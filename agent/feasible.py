@@ -2,67 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
 from agent.searcher import Problem
-from tools.cost import within_budget
+from tools.cost import BUDGET_TOLERANCE, within_budget
 from tools.space import Allocation, Choice, Subtask
 
+Menu = dict[str, tuple[int, ...]]
+"""The sample counts that fit, rising, by model from the smallest to the largest; never empty tuples."""
 
-def cheapest_cost(problem: Problem, subtask: Subtask) -> float:
-    """The cost of a subtask's cheapest choice."""
-    return min(problem.cost.subtask(subtask, choice) for choice in problem.space.choices(subtask))
-
-
-def affordable_counts(problem: Problem, subtask: Subtask, model: str, room: float) -> list[int]:
-    """The sample counts of a model that cost at most `room`, rising."""
-    counts: list[int] = []
-    for count in problem.space.sample_counts:
-        if not within_budget(problem.cost.subtask(subtask, Choice(model, count)), room):
-            break
-        counts.append(count)
-    return counts
+DRAWS = 20
+"""Random draws that may repeat before what is left is enumerated."""
 
 
-def build_feasible(problem: Problem, pick: Callable[[Subtask, dict[str, list[int]]], Choice]) -> Allocation:
-    """An allocation put together stage by stage, each within what the later ones leave.
+class FeasibleSpace:
+    """What fits a problem's budget: menus for one subtask, whole allocations, what is untried.
 
-    `pick` gets a subtask and its affordable sample counts by model (models that fit none are left
-    out) and answers with one of these choices. The problem's budget must fit some allocation.
+    Stage by stage a model is chosen among those that leave room for the cheapest choice of every
+    later stage, then a sample count among those that still fit. Nothing is rejected or penalised,
+    and every feasible allocation can be reached. Costs may be negative; they must not fall when
+    only the samples rise (CostModel). The budget must fit some allocation, as Search makes sure.
     """
-    subtasks = problem.space.subtasks
-    floors = [cheapest_cost(problem, subtask) for subtask in subtasks]
-    left = problem.budget
-    chosen: dict[str, Choice] = {}
-    for position, subtask in enumerate(subtasks):
-        room = left - sum(floors[position + 1 :])
-        menu = {m.name: affordable_counts(problem, subtask, m.name, room) for m in subtask.by_size}
-        choice = pick(subtask, {name: counts for name, counts in menu.items() if counts})
-        left -= problem.cost.subtask(subtask, choice)
-        chosen[subtask.name] = choice
-    return Allocation(chosen)
 
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._counts = problem.space.sample_counts
+        self._limit = problem.budget + BUDGET_TOLERANCE * max(1.0, abs(problem.budget))
+        self._costs = {
+            s.name: {m.name: [problem.cost.subtask(s, Choice(m.name, c)) for c in self._counts] for m in s.by_size}
+            for s in problem.space.subtasks
+        }
+        self._floors = {name: min(min(costs) for costs in models.values()) for name, models in self._costs.items()}
 
-def random_allocation(problem: Problem, rng: np.random.Generator) -> Allocation:
-    """A feasible allocation: per stage a model, then a sample count log-uniform among those that fit."""
+    def menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
+        """What fits a subtask beside the choices of others; subtasks without one cost their cheapest."""
+        spent = 0.0
+        for name, floor in self._floors.items():
+            if name != subtask.name:
+                spent += self.cost(name, chosen[name]) if name in chosen else floor
+        room = self._limit - spent
+        fitting = {m: int(np.searchsorted(costs, room, "right")) for m, costs in self._costs[subtask.name].items()}
+        return {model: self._counts[:number] for model, number in fitting.items() if number}
 
-    def pick(_: Subtask, menu: dict[str, list[int]]) -> Choice:
-        model = str(rng.choice(sorted(menu)))
-        return Choice(model, menu[model][log_index(float(rng.random()), menu[model])])
+    def build(self, pick: Callable[[Subtask, Menu], Choice], fixed: Mapping[str, Choice] | None = None) -> Allocation:
+        """An allocation put together in pipeline order; `pick` chooses from each subtask's menu.
 
-    return build_feasible(problem, pick)
+        Subtasks in `fixed` keep their choice, which must leave room for the others' cheapest.
+        """
+        chosen = dict(fixed or {})
+        for subtask in self.problem.space.subtasks:
+            if subtask.name in chosen:
+                continue
+            # Rounding may close the last gap when the budget is exactly the cheapest total.
+            menu = self.menu(subtask, chosen) or self._cheapest(subtask)
+            chosen[subtask.name] = pick(subtask, menu)
+        return self.problem.space.validate(chosen)
+
+    def random(self, rng: np.random.Generator) -> Allocation:
+        """Per stage a model, then a sample count log-uniform among those that fit."""
+
+        def pick(_: Subtask, menu: Menu) -> Choice:
+            model = list(menu)[int(rng.integers(len(menu)))]
+            return Choice(model, menu[model][log_index(float(rng.random()), menu[model])])
+
+        return self.build(pick)
+
+    def untried(self, tried: Collection[Allocation], rng: np.random.Generator) -> Allocation | None:
+        """A random feasible allocation that was not tried; None when all of them were.
+
+        `tried` holds distinct feasible allocations.
+        """
+        for _ in range(DRAWS):
+            allocation = self.random(rng)
+            if allocation not in tried:
+                return allocation
+        # Among one more than the tried ones, one is new if there is any: no need to see them all.
+        every = self.problem.space.allocations(self.problem.budget, self.problem.cost)
+        left = [allocation for allocation in islice(every, len(tried) + DRAWS) if allocation not in tried]
+        return left[int(rng.integers(len(left)))] if left else None
+
+    def cost(self, subtask: str, choice: Choice) -> float:
+        """The cost of a choice, from the table."""
+        return self._costs[subtask][choice.model][self._counts.index(choice.samples)]
+
+    def total(self, allocation: Mapping[str, Choice]) -> float:
+        """The cost of an allocation, in the cost model's unit."""
+        return sum(self.cost(name, choice) for name, choice in allocation.items())
+
+    def fits(self, allocation: Mapping[str, Choice]) -> bool:
+        """Whether a valid allocation is within the budget."""
+        return within_budget(self.total(allocation), self.problem.budget)
+
+    def _cheapest(self, subtask: Subtask) -> Menu:
+        model = min(self._costs[subtask.name], key=lambda name: self._costs[subtask.name][name][0])
+        return {model: self._counts[:1]}
 
 
 def log_index(position: float, counts: Sequence[int]) -> int:
-    """The index of the count nearest to a position in [0, 1) on the log scale of the counts.
+    """The index of the count that owns a position in [0, 1] on the log scale of the counts.
 
     Every count owns the interval up to the middle of its neighbours, so that each can be reached.
     """
+    edges = _log_edges(counts)
+    return min(int(np.searchsorted(edges, position, side="right")), len(counts) - 1)
+
+
+def log_position(index: int, counts: Sequence[int]) -> float:
+    """The middle of the interval that the count at `index` owns: the inverse of `log_index`."""
+    edges = [0.0, *_log_edges(counts), 1.0]
+    return (edges[index] + edges[index + 1]) / 2
+
+
+def _log_edges(counts: Sequence[int]) -> list[float]:
+    """The inner borders of the counts' intervals, scaled to (0, 1)."""
     if len(counts) == 1:
-        return 0
-    edges = np.log(np.asarray(counts, dtype=np.float64))
-    middles = (edges[1:] + edges[:-1]) / 2
-    low, high = edges[0] - (middles[0] - edges[0]), edges[-1] + (edges[-1] - middles[-1])
-    return int(np.searchsorted(middles, low + position * (high - low), side="right"))
+        return []
+    logs = np.log(np.asarray(counts, dtype=np.float64))
+    middles = (logs[1:] + logs[:-1]) / 2
+    low, high = 2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]
+    return [float(edge) for edge in (middles - low) / (high - low)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from agent.feasible import affordable_counts, cheapest_cost
+from agent.feasible import FeasibleSpace, Menu
 from agent.searcher import Problem, Proposal
-from tools.space import Allocation, Choice
+from tools.cost import within_budget
+from tools.space import Allocation, Choice, Subtask
 
 MOST_SAMPLES = 60
 """The cap of the released AgentTTS code on initial sample counts."""
@@ -17,36 +18,26 @@ def initial_trials(problem: Problem, origin: str) -> list[Proposal]:
     subtask's cheapest choice. Each of its models gets as many samples as that buys, while the
     other subtasks take the largest model with one sample that still fits.
     """
+    feasible = FeasibleSpace(problem)
+    least = problem.space.sample_counts[0]
+
+    def largest_once(_: Subtask, menu: Menu) -> Choice:
+        return Choice(list(menu)[-1], least)
+
     proposals: dict[Allocation, Proposal] = {}
     for subtask in problem.space.subtasks:
-        others = [other for other in problem.space.subtasks if other is not subtask]
-        room = problem.budget - sum(cheapest_cost(problem, other) for other in others)
-        largest = next(m for m in reversed(subtask.by_size) if affordable_counts(problem, subtask, m.name, room))
-        least = problem.space.sample_counts[0]
-        most = problem.cost.subtask(subtask, Choice(largest.name, least))
-        for model in subtask.by_size:
-            counts = affordable_counts(problem, subtask, model.name, most)
-            if not counts:
+        menu = feasible.menu(subtask, {})
+        largest = list(menu)[-1]
+        most = feasible.cost(subtask.name, Choice(largest, least))
+        for model, counts in menu.items():
+            bought = [c for c in counts if within_budget(feasible.cost(subtask.name, Choice(model, c)), most)]
+            if not bought:
                 continue
-            samples = max(count for count in counts if count <= MOST_SAMPLES or count == counts[0])
-            allocation = _complete(problem, subtask.name, Choice(model.name, samples))
+            samples = max(count for count in bought if count <= MOST_SAMPLES or count == bought[0])
+            allocation = feasible.build(largest_once, {subtask.name: Choice(model, samples)})
             reason = (
                 f"Insight 1: compares the models of {subtask.name} within the {most:,.4g} {problem.cost.unit} "
-                f"that one sample of {largest.name} costs"
+                f"that one sample of {largest} costs"
             )
             proposals.setdefault(allocation, Proposal(allocation, origin, reason))
     return list(proposals.values())
-
-
-def _complete(problem: Problem, fixed: str, choice: Choice) -> Allocation:
-    """The other subtasks at their largest affordable model with one sample, in pipeline order."""
-    least = problem.space.sample_counts[0]
-    rest = [subtask for subtask in problem.space.subtasks if subtask.name != fixed]
-    left = problem.budget - problem.cost.subtask(problem.space[fixed], choice)
-    chosen = {fixed: choice}
-    for position, subtask in enumerate(rest):
-        room = left - sum(cheapest_cost(problem, later) for later in rest[position + 1 :])
-        model = next(m for m in reversed(subtask.by_size) if affordable_counts(problem, subtask, m.name, room))
-        chosen[subtask.name] = Choice(model.name, least)
-        left -= problem.cost.subtask(subtask, chosen[subtask.name])
-    return problem.space.validate(chosen)

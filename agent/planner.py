@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from statistics import fmean
 
 import numpy as np
 
-from agent.feasible import affordable_counts, random_allocation
+from agent.feasible import FeasibleSpace
 from agent.initial_trials import initial_trials
 from agent.searcher import Problem, Proposal, Searcher
 from tools.history import completed, fitted_curves
@@ -19,7 +18,6 @@ CLEARLY = 0.03
 """A model is kept for its size only where its mean stage score is better by this much."""
 PARENTS = 3
 RANDOM_TRIES = 50
-SCANNED = 100_000
 
 
 class PlannerSearcher(Searcher):
@@ -35,6 +33,7 @@ class PlannerSearcher(Searcher):
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
+        self._space = FeasibleSpace(problem)
         self._rng = np.random.default_rng(seed)
         self._trials: list[Trial] = []
         self._proposed: set[Allocation] = set()
@@ -138,13 +137,13 @@ class PlannerSearcher(Searcher):
             for second in parents:
                 mixed = {s: (first if i % 2 else second).allocation[s] for i, s in enumerate(first.allocation)}
                 allocation = self.problem.space.validate(mixed)
-                if self.problem.feasible(allocation):
+                if self._space.fits(allocation):
                     yield self._proposal(allocation, "explores: crossover of two of the best")
         for _ in range(RANDOM_TRIES):
-            yield self._proposal(random_allocation(self.problem, self._rng), "explores: random within the budget")
-        every = self.problem.space.allocations(self.problem.budget, self.problem.cost)
-        for allocation in islice(every, SCANNED):
-            yield self._proposal(allocation, "explores: what is left")
+            untried = self._space.untried(self._proposed, self._rng)
+            if untried is None:
+                return
+            yield self._proposal(untried, "explores: random within the budget")
 
     def _preferred(self, subtask: Subtask) -> str:
         """The smallest model whose best mean stage score is not clearly below the best one's."""
@@ -163,11 +162,10 @@ class PlannerSearcher(Searcher):
             scores.setdefault(choice.model, {}).setdefault(choice.samples, []).append(value)
         return {model: max(fmean(values) for values in by_count.values()) for model, by_count in scores.items()}
 
-    def _counts_left(self, allocation: Allocation, subtask: Subtask, model: str) -> list[int]:
+    def _counts_left(self, allocation: Allocation, subtask: Subtask, model: str) -> tuple[int, ...]:
         """The sample counts of a model that fit beside the allocation's other stages."""
-        others = [s for s in self.problem.space.subtasks if s is not subtask]
-        spent = sum(self.problem.cost.subtask(other, allocation[other.name]) for other in others)
-        return affordable_counts(self.problem, subtask, model, self.problem.budget - spent)
+        others = {name: choice for name, choice in allocation.items() if name != subtask.name}
+        return self._space.menu(subtask, others).get(model, ())
 
     def _proposal(self, allocation: Allocation, reason: str) -> Proposal:
         return Proposal(allocation, self.name, reason)
