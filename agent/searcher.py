@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.transcript import Transcript
 from tools.cost import CostModel
-from tools.registry import Registry
+from tools.registry import Registry, check_options
 from tools.space import Allocation, SearchSpace
 from tools.trial import Guideline, Trial
 
@@ -71,18 +71,22 @@ class Searcher(ABC):
         """What was learnt from the last batch; None for searchers that do not explain."""
         return None
 
+    def replay(self, transcripts: Sequence[Transcript]) -> None:  # noqa: B027 - most searchers call no model
+        """Called before the first ask of a resumed session: model calls that were already made.
+
+        Those calls are answered from here, in their order, and not made again.
+        """
+
     def drain_transcripts(self) -> list[Transcript]:
         """The model calls made since the last drain, for the archive; none for most searchers."""
         return []
-
-    def options(self) -> dict[str, Any]:
-        """The plain values that rebuild this searcher beside problem and seed; no secrets."""
-        return {}
 
 
 SEARCHERS: Registry[type[Searcher]] = Registry("searcher", "agenttts.searchers")
 
 
 def build_searcher(name: str, problem: Problem, seed: int, **options: Any) -> Searcher:
-    """The searcher called `name`, ready to ask. Raises UnknownName."""
-    return SEARCHERS.get(name)(problem, seed, **options)
+    """The searcher called `name`, ready to ask. Raises UnknownName, also for an option it lacks."""
+    searcher = SEARCHERS.get(name)
+    check_options(f"searcher {name!r}", searcher, options, given=("problem", "seed"))
+    return searcher(problem, seed, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,31 @@ class SessionObserver(Observer, Protocol):
     def judging_started(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class AgentUsage:
+    """What the search agent's model was used for; no part of the pipeline's generations.
+
+    `refused` counts the answers that were not used as they stood; `latency` is in seconds.
+    """
+
+    calls: int = 0
+    refused: int = 0
+    prompt_tokens: int = 0
+    generation_tokens: int = 0
+    latency: float = 0.0
+
+    @classmethod
+    def of(cls, transcripts: Sequence[Transcript]) -> AgentUsage:
+        """The sum over model calls."""
+        return cls(
+            len(transcripts),
+            sum(not call.accepted for call in transcripts),
+            sum(call.prompt_tokens for call in transcripts),
+            sum(call.generation_tokens for call in transcripts),
+            sum(call.latency for call in transcripts),
+        )
+
+
 @dataclass(frozen=True)
 class Result:
     """What a finished session found.
@@ -57,6 +82,7 @@ class Result:
     evaluations: tuple[Evaluation, ...]
     state: SessionState
     recorded_from: str = ""
+    agent: AgentUsage = AgentUsage()
 
     @property
     def best(self) -> Trial:
@@ -132,7 +158,8 @@ def resume(session: str, storage: str = DEFAULT_URL, *, observer: SessionObserve
         record = archive.session(session)
         if record.state is SessionState.COMPLETE:
             return _result(record, archive)
-        loaded, search, _ = prepare(record.config, transcripts=archive.transcripts(record.id))
+        loaded, search, _ = prepare(record.config)
+        search.searcher.replay(archive.transcripts(record.id))
         return asyncio.run(_run(record, loaded, search, database, observer))
 
 
@@ -150,9 +177,7 @@ def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcrip
         return archive.transcripts(archive.session(session).id)
 
 
-def prepare(
-    config: SessionConfig, *, default_budget: bool = False, transcripts: Any = ()
-) -> tuple[Task, Search, SessionConfig]:
+def prepare(config: SessionConfig, *, default_budget: bool = False) -> tuple[Task, Search, SessionConfig]:
     """The task and the search of a configuration, and the configuration with its defaults filled in.
 
     Raises InvalidInput and its kinds; opens no database and no connection.
@@ -165,7 +190,6 @@ def prepare(
     if config.cost:
         task = replace(task, cost=COSTS.get(config.cost)(**config.cost_settings))
     budget = task.space.default_budget(task.cost) if default_budget else config.budget
-    options = dict(config.searcher_options) | ({"transcripts": transcripts} if transcripts else {})
     search = Search(
         task.space,
         budget,
@@ -175,7 +199,7 @@ def prepare(
         task=task.name,
         description=task.description,
         metrics={stage.name: stage.metric for stage in task.stages},
-        **options,
+        **config.searcher_options,
     )
     filled = replace(config, budget=budget, cost=task.cost.name, cost_settings=task.cost.settings())
     return task, search, filled
@@ -280,5 +304,6 @@ def _result(record: SessionRecord, archive: Archive) -> Result:
         guidelines=tuple(archive.guidelines(record.id)),
         evaluations=tuple(archive.evaluations(record.id)),
         state=record.state,
+        agent=AgentUsage.of(archive.transcripts(record.id)),
         recorded_from=load_task(record.config.task, **record.config.task_options).recorded_from,
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, meta
 
 from storage.sample import Message
 from tools.errors import InvalidInput
@@ -21,8 +21,8 @@ ROLE_LINE = re.compile(r"^--- (system|user|assistant) ---\n", re.MULTILINE)
 class PromptTemplate:
     """A template file in which a line `--- role ---` begins each message.
 
-    Only the last message may hold variables; the ones before it (instructions, worked examples)
-    are constant, so that servers can reuse their encoded prefix.
+    Only the last message may hold variables and include files of the same folder; the ones before
+    it (instructions, worked examples) are constant, so that servers can reuse their encoded prefix.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,12 +34,15 @@ class PromptTemplate:
             raise InvalidInput(str(path), "must consist of '--- role ---' parts and end with a user part")
         roles, texts = parts[1::2], [text.strip("\n") for text in parts[2::2]]
         self._constant = tuple(Message(role, text) for role, text in zip(roles[:-1], texts[:-1], strict=True))
-        self._last = PLAIN_TEXT.from_string(texts[-1])
+        self._environment = PLAIN_TEXT.overlay(loader=FileSystemLoader(path.parent))
+        self._last = self._environment.from_string(texts[-1])
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the file's text: the prompt's version."""
-        return hashlib.sha256(self._source.encode()).hexdigest()
+        """SHA-256 of the file's text and the files it includes: the prompt's version."""
+        included = sorted(filter(None, meta.find_referenced_templates(self._environment.parse(self._source))))
+        texts = [self._source, *((self.path.parent / name).read_text(encoding="utf-8") for name in included)]
+        return hashlib.sha256("".join(texts).encode()).hexdigest()
 
     def render(self, **values: Any) -> tuple[Message, ...]:
         """The messages with the last one filled in. A missing variable is an error of the caller."""

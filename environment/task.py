@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import Parameter, signature
 from typing import Any, Protocol
 
 from environment.backend import Backend
 from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
-from tools.errors import InvalidInput, UnknownName
-from tools.registry import Registry
+from tools.errors import InvalidInput
+from tools.registry import Registry, check_options
 from tools.space import SearchSpace
 
 
@@ -104,9 +103,5 @@ TASKS: Registry[TaskFactory] = Registry("task", "agenttts.tasks")
 def load_task(name: str, **options: Any) -> Task:
     """The task called `name`. Raises UnknownName, or InvalidInput on an unusable option."""
     factory = TASKS.get(name)
-    known = signature(factory).parameters
-    open_ended = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values())
-    for option in options:
-        if option not in known and not open_ended:
-            raise UnknownName(f"option of task {name!r}", option, known)
+    check_options(f"task {name!r}", factory, options)
     return factory(**options)

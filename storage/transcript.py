@@ -11,9 +11,10 @@ from typing import Any
 class Transcript:
     """What the agent was asked and what it answered.
 
-    `purpose` is "propose", "guidelines" or "repair"; `attempt` counts from 0 within a purpose and
-    batch. `tool_calls` are the functions it wanted called. `latency` is in seconds. `accepted`
-    tells whether the answer was used, `problem` why not.
+    `purpose` is "consult", "propose", "repair" or "guidelines"; `attempt` counts from 0 within a
+    purpose and batch. `tool_calls` are the functions it wanted called. `latency` is in seconds.
+    `accepted` tells whether the whole answer was used, `problem` why not. `prompt` is the SHA-256
+    of the prompt file that the last message was made from.
     """
 
     batch: int
@@ -28,3 +29,4 @@ class Transcript:
     accepted: bool = True
     problem: str = ""
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    prompt: str = ""

@@ -24,6 +24,8 @@ class CostModel(ABC):
 
     name: str
     unit: str
+    formula: str = ""
+    """How a subtask's cost comes about, in a sentence for readers and for the search agent."""
 
     @abstractmethod
     def subtask(self, subtask: Subtask, choice: Choice) -> float:

@@ -30,6 +30,10 @@ class FlopsCost(CostModel):
 
     name = "flops"
     unit = "base passes"
+    formula = (
+        "A subtask costs b3 * (M/M0 * P/P0 * (1 + S*G/P) - 1) for a model of M parameters, P prompt tokens, "
+        "G generated tokens and S samples; M0, P0, G0 are those of the base pass and b3 = P0/G0."
+    )
 
     def __post_init__(self) -> None:
         for field, value in asdict(self).items():

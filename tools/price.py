@@ -26,6 +26,7 @@ class PriceCost(CostModel):
 
     name = "price"
     unit = "dollars"
+    formula = "A subtask pays its prompt tokens once and its generated tokens for every sample."
 
     def __post_init__(self) -> None:
         if not is_count(self.examples):

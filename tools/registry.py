@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, cast
+from inspect import Parameter, signature
+from typing import Any, Generic, TypeVar, cast
 
 from tools.errors import InvalidInput, UnknownName
 
@@ -54,3 +55,20 @@ class Registry(Generic[T]):
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}
+
+
+def check_options(
+    owner: str, build: Callable[..., Any], options: Iterable[str], *, given: Collection[str] = ()
+) -> None:
+    """Raises InvalidInput for an option that `build` does not take, besides the arguments already `given`.
+
+    `owner` names who takes the options, in the message.
+    """
+    known = {name: parameter for name, parameter in signature(build).parameters.items() if name not in given}
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    for option in options:
+        if not known:
+            raise InvalidInput(f"option of {owner}", f"unknown name {option!r}; it takes no options")
+        if option not in known:
+            raise UnknownName(f"option of {owner}", option, known)

@@ -183,6 +183,18 @@ class SearchSpace:
         stages = ", ".join(f"{s.name} ({len(s.models)} models)" for s in self.subtasks)
         return f"SearchSpace({stages}; {len(self.sample_counts)} sample counts)"
 
+    @property
+    def all_counts_up_to_max(self) -> bool:
+        """Whether every count from 1 to `max_samples` is allowed."""
+        return len(self.sample_counts) == self.max_samples
+
+    @property
+    def counts_text(self) -> str:
+        """The allowed sample counts in words."""
+        if self.all_counts_up_to_max:
+            return f"a whole number from 1 to {self.max_samples}"
+        return "one of " + ", ".join(map(str, self.sample_counts))
+
     def choices(self, subtask: Subtask) -> Iterator[Choice]:
         """Every choice for a subtask: models in their order, sample counts rising."""
         return (Choice(m.name, count) for m in subtask.models for count in self.sample_counts)
@@ -205,7 +217,7 @@ class SearchSpace:
                 )
             if not is_count(choice.samples) or choice.samples not in self._count_set:
                 raise InvalidAllocation(
-                    f"{subtask.name}.samples", f"{choice.samples!r} is not allowed; use {self._counts_text()}"
+                    f"{subtask.name}.samples", f"{choice.samples!r} is not allowed; use {self.counts_text}"
                 )
             ordered[subtask.name] = choice
         return Allocation(ordered)
@@ -273,8 +285,3 @@ class SearchSpace:
 
     def _choice_costs(self, cost: CostModel) -> list[list[float]]:
         return [[cost.subtask(s, choice) for choice in self.choices(s)] for s in self.subtasks]
-
-    def _counts_text(self) -> str:
-        if self.sample_counts == tuple(range(1, self.max_samples + 1)):
-            return f"a whole number from 1 to {self.max_samples}"
-        return "one of " + ", ".join(map(str, self.sample_counts))

@@ -7,12 +7,15 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import openai
 import tenacity
 
+from agent.llm.settings import AgentSettings
+from environment.backends.endpoint_faults import is_passing, readable
+from environment.backends.openai_backend import Endpoint
 from storage.transcript import Transcript
 from tools.errors import AgentttsError, EndpointError, InvalidInput
 
@@ -20,6 +23,9 @@ LOG = logging.getLogger(__name__)
 ANSWER_LIMIT = 20_000
 """Characters of an answer that are read; the rest is dropped."""
 NO_KEY = "none"
+OPENAI_URL = "https://api.openai.com/v1"
+FEATURE_SIGNS = {"tools": ("tool", "jinja"), "response_format": ("response_format", "schema", "grammar")}
+"""Words by which servers that lack a feature say so."""
 Messages = Sequence[Mapping[str, Any]]
 
 
@@ -46,85 +52,100 @@ class ChatAnswer:
 class ChatModel(Protocol):
     """A model to converse with. `name` goes into the transcripts."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def complete(
         self, messages: Messages, *, schema: Mapping[str, Any] | None = None, tools: Sequence[Mapping[str, Any]] = ()
     ) -> ChatAnswer:
-        """The next message: JSON of the schema where one is given, or calls of the tools.
+        """The next message: JSON of `schema`, or calls of `tools`, or free text where neither is given.
 
-        Raises EndpointError when no answer can be had.
+        Not both at once: a grammar made from a schema leaves no room for calls. An endpoint that
+        takes no tools gives an empty answer. Raises EndpointError when no answer can be had.
         """
         ...
 
 
-@dataclass
 class OpenAIChat:
     """A chat model behind an OpenAI-compatible endpoint.
 
-    The key is read from the environment variable `key_env` and kept nowhere. A server that
-    refuses schemas or tools is remembered, and is asked without them from then on: the prompt
-    states the form of the answer as well, and every answer is checked.
+    The key is read from the environment variable that the settings name, and kept nowhere. A
+    server that refuses schemas or tools is remembered, and is asked without them from then on:
+    the prompt states the form of the answer as well, and every answer is checked.
     """
 
-    name: str
-    base_url: str | None = None
-    key_env: str = "OPENAI_API_KEY"
-    temperature: float | None = None
-    max_tokens: int = 4000
-    timeout: float = 600.0
-    max_attempts: int = 6
-    seed: int | None = None
-    _refused: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise InvalidInput("model", "the llm searcher needs a model; give --agent-model NAME")
-        if not self.base_url and not os.environ.get(self.key_env):
-            raise InvalidInput("base_url", f"give --agent-url URL, or set {self.key_env} to use OpenAI's endpoint")
+    def __init__(self, settings: AgentSettings, seed: int) -> None:
+        """`seed` is sent with every call. Raises InvalidInput where no model or endpoint is named."""
+        if not settings.model:
+            raise InvalidInput("model", "the search agent needs one; give --agent-model NAME")
+        if not settings.base_url and not os.environ.get(settings.key_env):
+            raise InvalidInput("base_url", f"give --agent-url URL, or set {settings.key_env} to use OpenAI's endpoint")
+        self.name = settings.model
+        self._settings = settings
+        self._endpoint = Endpoint(settings.base_url or OPENAI_URL, settings.key_env)
+        self._seed = seed % 2**31
+        self._refused: set[str] = set()
 
     def complete(
         self, messages: Messages, *, schema: Mapping[str, Any] | None = None, tools: Sequence[Mapping[str, Any]] = ()
     ) -> ChatAnswer:
         """Asks the endpoint, again after faults that may pass."""
+        if tools and "tools" in self._refused:
+            return ChatAnswer("")
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.max_attempts),
-            wait=tenacity.wait_exponential_jitter(initial=0.5, max=60),
+            stop=tenacity.stop_after_attempt(self._endpoint.max_attempts),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=60),
             retry=tenacity.retry_if_exception(_may_pass),
             reraise=True,
         )
-        extras: dict[str, Any] = {}
+        extras: dict[str, Any] = {"tools": list(tools)} if tools else {}
         if schema is not None:
             wrapped = {"name": "answer", "strict": True, "schema": schema}
             extras["response_format"] = {"type": "json_schema", "json_schema": wrapped}
-        if tools:
-            extras["tools"] = list(tools)
         try:
             return retrying(self._ask_once, messages, extras)
         except openai.APIStatusError as error:
-            raise self._failed(f"status {error.status_code}: {error.message[:300]}") from None
+            raise self._failed(f"status {error.status_code}: {error.message}") from None
         except (openai.APIError, ValueError) as error:
-            raise self._failed(str(error)[:300]) from None
+            raise self._failed(str(error)) from None
 
     def _ask_once(self, messages: Messages, extras: dict[str, Any]) -> ChatAnswer:
-        wanted = {name: value for name, value in extras.items() if name not in self._refused}
-        try:
-            return self._send(messages, wanted)
-        except openai.BadRequestError:
-            if not wanted:
-                raise
-            # Whichever of the extras it was: the plain request is the one that every server knows.
-            self._refused.update(wanted)
-            LOG.warning("%s refuses %s; asking without", self.name, " and ".join(wanted))
-            return self._send(messages, {})
+        while True:
+            wanted = {name: value for name, value in extras.items() if name not in self._refused}
+            if "tools" in extras and not wanted:
+                return ChatAnswer("")
+            try:
+                return self._send(messages, wanted)
+            except openai.APIStatusError as error:
+                if not self._does_without(error, wanted):
+                    raise
+
+    def _does_without(self, error: openai.APIStatusError, wanted: Mapping[str, Any]) -> bool:
+        """Whether an error status says that the server lacks a feature, which is then left out for good."""
+        words = error.message.lower()
+        for parameter, sign in (("max_tokens", "max_completion_tokens"), ("seed", "seed")):
+            if error.status_code in (400, 422) and sign in words and parameter not in self._refused:
+                self._refused.add(parameter)
+                return True
+        for feature, signs in FEATURE_SIGNS.items():
+            # Some servers answer 500 where they mean that they cannot.
+            if feature in wanted and error.status_code in (400, 422, 500, 501) and any(s in words for s in signs):
+                self._refused.add(feature)
+                LOG.warning("%s takes no %s; asking without", self.name, feature)
+                return True
+        return False
 
     def _send(self, messages: Messages, extras: Mapping[str, Any]) -> ChatAnswer:
-        body: dict[str, Any] = {"model": self.name, "messages": list(messages), "max_tokens": self.max_tokens, **extras}
-        body |= {} if self.temperature is None else {"temperature": self.temperature}
-        body |= {} if self.seed is None else {"seed": self.seed}
-        key = os.environ.get(self.key_env) or NO_KEY
+        settings = self._settings
+        limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
+        optional = {"temperature": settings.temperature, "reasoning_effort": settings.reasoning_effort}
+        body: dict[str, Any] = {"model": self.name, "messages": list(messages), limit: settings.max_tokens, **extras}
+        body |= {name: value for name, value in optional.items() if value is not None}
+        body |= {} if "seed" in self._refused else {"seed": self._seed}
+        key = os.environ.get(settings.key_env) or NO_KEY
         started = time.perf_counter()
-        with openai.OpenAI(base_url=self.base_url, api_key=key, timeout=self.timeout, max_retries=0) as client:
+        url = self._endpoint.base_url
+        with openai.OpenAI(base_url=url, api_key=key, timeout=settings.timeout, max_retries=0) as client:
             response = client.chat.completions.create(**body)
         latency = time.perf_counter() - started
         if not response.choices:
@@ -145,9 +166,8 @@ class OpenAIChat:
         )
 
     def _failed(self, problem: str) -> EndpointError:
-        secret = os.environ.get(self.key_env)
-        shown = problem.replace(secret, "[key]") if secret else problem
-        return EndpointError(f"{self.base_url or 'OpenAI'}, search agent {self.name!r}: {shown}")
+        shown = readable(problem, os.environ.get(self._settings.key_env, ""))
+        return EndpointError(f"{self._endpoint.address}, search agent {self.name!r}: {shown}")
 
 
 @dataclass
@@ -194,5 +214,5 @@ def answer_of(transcript: Transcript) -> ChatAnswer:
 
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
-        return error.status_code in (408, 409, 429) or error.status_code >= 500
+        return is_passing(error)
     return isinstance(error, openai.APIConnectionError)

@@ -22,23 +22,32 @@ Cost = Annotated[str | None, typer.Option(help="Cost model: flops or price. Defa
 TaskOption = Annotated[
     list[str] | None, typer.Option("--set", help="A task option as NAME=VALUE, such as strategy=majority; repeatable.")
 ]
+SearcherOption = Annotated[
+    list[str] | None,
+    typer.Option("--searcher-set", help="A searcher option as NAME=VALUE, such as reasoning_effort=high; repeatable."),
+]
 ModelSpec = Annotated[
     list[str] | None, typer.Option("--model", help="A live model as NAME:PARAMETERS@URL; repeatable.")
 ]
 
 
 def task_options(settings: list[str] | None, models: list[str] | None) -> dict[str, Any]:
-    """The keyword options of a task. A value is read as JSON where it is JSON, else as text.
+    """The keyword options of a task. Raises InvalidInput on a setting that is not NAME=VALUE."""
+    return named_values("--set", settings) | ({"models": list(models)} if models else {})
 
-    Raises InvalidInput on a setting that is not NAME=VALUE.
+
+def named_values(option: str, settings: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE settings as keywords; a value is read as JSON where it is JSON, else as text.
+
+    Raises InvalidInput naming the option on a setting that is not NAME=VALUE.
     """
-    options: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for setting in settings or ():
         name, equals, text = setting.partition("=")
         if not (equals and name.isidentifier()):
-            raise InvalidInput("--set", f"{setting!r} is not NAME=VALUE")
+            raise InvalidInput(option, f"{setting!r} is not NAME=VALUE")
         try:
-            options[name] = json.loads(text)
+            values[name] = json.loads(text)
         except ValueError:
-            options[name] = text
-    return options | ({"models": list(models)} if models else {})
+            values[name] = text
+    return values

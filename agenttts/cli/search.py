@@ -16,9 +16,11 @@ from agenttts.cli.options import (
     Budget,
     Cost,
     ModelSpec,
+    SearcherOption,
     Storage,
     Task,
     TaskOption,
+    named_values,
     task_options,
 )
 
@@ -82,6 +84,7 @@ def search(
     settings: TaskOption = None,
     agent_model: Annotated[str | None, typer.Option(help="Model of the llm searcher.")] = None,
     agent_url: Annotated[str | None, typer.Option(help="Base URL of the llm searcher's endpoint.")] = None,
+    searcher_settings: SearcherOption = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +106,8 @@ def search(
             batch=batch,
             cost=cost,
             task_options=task_options(settings, model),
-            searcher_options={name: value for name, value in agent.items() if value is not None},
+            searcher_options={name: value for name, value in agent.items() if value is not None}
+            | named_values("--searcher-set", searcher_settings),
             observer=observer,
         )
     _print(result, as_json)

@@ -48,6 +48,7 @@ def result_to_dict(result: Result, transcripts: Sequence[Transcript] = ()) -> di
             for e in result.evaluations
         ],
         "generations": asdict(result.usage) | {"reused": result.usage.reused},
+        "agent": asdict(result.agent),
         "trials": [trial_row(trial) for trial in result.trials],
         "guidelines": [asdict(guideline) for guideline in result.guidelines],
         "transcripts": [asdict(transcript) for transcript in transcripts],
@@ -86,6 +87,12 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
         console.print(
             f"Generations of the search: {usage.requested:,} without reuse, {usage.fresh:,} with it "
             f"({usage.fresh / usage.requested:.1%}); {usage.paid:,} were produced in this run."
+        )
+    if result.agent.calls:
+        agent = result.agent
+        console.print(
+            f"Search agent: {agent.calls:,} calls ({agent.refused:,} answers refused), {agent.prompt_tokens:,} prompt "
+            f"and {agent.generation_tokens:,} generated tokens, {agent.latency:,.1f} s."
         )
     if result.guidelines:
         shown = result.guidelines if guidelines else result.guidelines[-1:]

@@ -1,0 +1,84 @@
+"""What the prompts tell the agent: the problem, the history and the guidelines, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent.searcher import Problem
+from tools.history import completed
+from tools.space import Choice
+from tools.trial import Guideline, Trial, TrialState
+
+FLAT = 0.02
+"""When a batch's scores lie this close together, the agent is told to explore."""
+
+
+def problem_values(problem: Problem) -> dict[str, Any]:
+    """The variables of problem.j2."""
+    space, cost = problem.space, problem.cost
+    least, most = space.sample_counts[0], space.sample_counts[-1]
+
+    def shown(subtask: Any, model: str, count: int) -> str:
+        return _number(cost.subtask(subtask, Choice(model, count)))
+
+    return {
+        "task": problem.task,
+        "description": problem.description,
+        "budget": _number(problem.budget),
+        "unit": cost.unit,
+        "formula": cost.formula,
+        "counts": space.counts_text,
+        "subtasks": [
+            {
+                "name": s.name,
+                "metric": problem.metrics.get(s.name, ""),
+                "prompt_tokens": s.prompt_tokens,
+                "generation_tokens": s.generation_tokens,
+                "models": [
+                    {
+                        "name": m.name,
+                        "parameters": f"{m.parameters / 1e9:.4g}B",
+                        "first": shown(s, m.name, least),
+                        "count": most,
+                        "last": shown(s, m.name, most),
+                    }
+                    for m in s.by_size
+                ],
+            }
+            for s in space.subtasks
+        ],
+    }
+
+
+def history_values(trials: Sequence[Trial], limit: int) -> dict[str, Any]:
+    """The variables of history.j2: at most `limit` rows, the best ones."""
+    done = completed(trials)
+    failed = [str(trial.allocation) for trial in trials if trial.state is TrialState.FAILED]
+    return {"tried": len(done), "rows": [trial_line(trial) for trial in done[:limit]], "failures": failed[:limit]}
+
+
+def trial_line(trial: Trial) -> str:
+    """A trial on one line: score, cost, and each subtask's choice with its own score."""
+    stages = []
+    for name, choice in trial.allocation.items():
+        own = trial.stage_scores.get(name)
+        stages.append(f"{name}: {choice}" + (f" ({own.mean:.3f})" if own else ""))
+    score = "failed" if trial.score is None else f"score {trial.score:.3f}"
+    return f"#{trial.number} {score}, cost {_number(trial.cost)}; {', '.join(stages)}"
+
+
+def first_and_last(guidelines: Sequence[Guideline]) -> list[Guideline]:
+    """The first and the last two guidelines (AgentTTS, search prompt)."""
+    return [*guidelines[:1], *guidelines[1:][-2:]]
+
+
+def flat_spread(batch: Sequence[Trial]) -> str:
+    """The spread of a batch's scores where they hardly vary, else ""."""
+    scores = [trial.score for trial in batch if trial.score is not None]
+    spread = max(scores, default=0.0) - min(scores, default=0.0)
+    return f"{spread:.3f}" if len(scores) > 1 and spread <= FLAT else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if abs(value) < 1 else f"{value:,.1f}"
