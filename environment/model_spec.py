@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from environment.backend import Backend
+from environment.backends.endpoint import Endpoint
 from tools.errors import InvalidInput
 from tools.space import Model
 
@@ -16,7 +17,7 @@ UNITS = {"": 1.0, "m": 1e6, "b": 1e9}
 def parse_models(specs: Sequence[str]) -> tuple[Model, ...]:
     """Models from specs such as `qwen2.5-0.5b:0.494B@http://127.0.0.1:8080/v1`.
 
-    Raises InvalidInput on an empty list or a malformed spec.
+    Raises InvalidInput on an empty list, a malformed spec or an unusable URL.
     """
     if not specs:
         raise InvalidInput("models", "a live task needs at least one; give --model NAME:PARAMETERS@URL")
@@ -25,7 +26,7 @@ def parse_models(specs: Sequence[str]) -> tuple[Model, ...]:
 
 def connect_models(models: Sequence[Model]) -> Mapping[str, Backend]:
     """A backend for each model's name; models behind one endpoint share its backend."""
-    from environment.backends.openai_backend import Endpoint, OpenAIBackend
+    from environment.backends.openai_backend import OpenAIBackend
 
     endpoints = {model.endpoint: OpenAIBackend(Endpoint(model.endpoint)) for model in models if model.endpoint}
     return {model.name: endpoints[model.endpoint] for model in models if model.endpoint}
@@ -41,4 +42,5 @@ def _parse(spec: str) -> Model:
         raise InvalidInput(
             "models", f"{spec!r} is not NAME:PARAMETERS@URL, such as llama-3b:3B@http://127.0.0.1:8080/v1"
         ) from None
+    Endpoint(match["url"])  # refused here, before a session stores it
     return Model(match["name"], parameters, endpoint=match["url"])

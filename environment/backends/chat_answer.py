@@ -74,12 +74,14 @@ class ChatAnswer(BaseModel):
             return None
         return usage
 
-    def by_place(self) -> dict[int, Choice]:
-        """The choices by their place: as the server numbers them, or as they stand where it does not."""
-        numbered = {choice.index: choice for choice in self.choices if choice.index is not None}
-        if len(numbered) == len(self.choices) and min(numbered, default=0) >= 0:
-            return numbered
-        return dict(enumerate(self.choices))
+    def by_place(self, asked: int) -> dict[int, Choice]:
+        """The choices by their place among those asked for, from 0; places beyond are surplus.
+
+        As the server numbers them, or as they stand where its numbers make no sense: taken at its
+        word, a server that counts from 1 would never answer place 0.
+        """
+        numbered = {c.index: c for c in self.choices if c.index is not None and 0 <= c.index < asked}
+        return numbered if len(numbered) == len(self.choices) else dict(enumerate(self.choices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,10 @@ class TokenMeter:
 
     def count(self, choices: Sequence[Choice], usage: AnswerUsage | None, max_tokens: int) -> list[TokenCount]:
         """The count of every choice, in the given order. `choices` are all that the answer held."""
-        reported = usage.completion_tokens if usage else None
         if not choices:
             return []
+        # Servers that do not count report 0.
+        reported = (usage.completion_tokens or None) if usage else None
         if len(choices) == 1 and reported is not None:
             self._calibrate(choices[0].text, reported)
             return [TokenCount(reported)]

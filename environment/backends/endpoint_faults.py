@@ -12,6 +12,7 @@ from tools.errors import AgentttsError
 
 PASSING_STATUSES = frozenset({408, 409, 425, 429})
 OUT_OF_MONEY = "insufficient_quota"
+CHOICES_IN_WORDS = r"|\b(one|single|multiple|several)\b[^.]{0,40}\b(choices?|completions?)\b"
 HINTS = {
     400: "check the model's name, its context length and the sampling parameters",
     401: "put a valid key into the environment variable {key_env}",
@@ -57,7 +58,8 @@ def complains_about(error: openai.APIStatusError, parameter: str) -> bool:
     """Whether a refused request (400 or 422) was refused because of one parameter.
 
     Servers say it in an error field `param`, in a validation path, or in prose; a name as short
-    as `n` counts in prose only where it stands in quotes or before a comparison.
+    as `n` counts in prose only where it stands in quotes or before a comparison, or where the
+    choices are named instead ("Only one completion choice is allowed").
     """
     if error.status_code not in (400, 422):
         return False
@@ -68,7 +70,8 @@ def complains_about(error: openai.APIStatusError, parameter: str) -> bool:
     quoted = rf"['\"`]{name}['\"`]"
     compared = rf"(?<![\w.\\]){name}\s*(=|<|>|must|should|is not|is unsupported|not supported)"
     bare = rf"(?<![\w.\\]){name}(?!\w)" if len(parameter) > 3 else r"(?!)"
-    return re.search(f"{quoted}|{compared}|{bare}", prose, re.IGNORECASE) is not None
+    words = CHOICES_IN_WORDS if parameter == "n" else ""
+    return re.search(f"{quoted}|{compared}|{bare}{words}", prose, re.IGNORECASE) is not None
 
 
 def readable(text: str, secret: str, limit: int = 300) -> str:

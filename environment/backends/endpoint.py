@@ -1,0 +1,63 @@
+"""Where an OpenAI-compatible server is and how hard it may be driven."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tools.errors import InvalidInput
+from tools.validation import is_count, require_positive
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an OpenAI-compatible server listens and how hard it may be driven.
+
+    `key_env` names the environment variable that holds the key; the key itself is read when the
+    backend connects and kept nowhere else. `concurrency` is the number of requests under way at
+    once, `timeout` the seconds one request may take, `max_attempts` how often it is tried, and
+    `max_choices` caps the choices of one request (None: as many as the server turns out to give).
+    Raises InvalidInput naming the wrong field.
+    """
+
+    base_url: str
+    key_env: str = "OPENAI_API_KEY"
+    concurrency: int = 8
+    timeout: float = 120.0
+    max_attempts: int = 6
+    max_choices: int | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_env):
+            # Not shown: a name this odd is probably the key itself.
+            raise InvalidInput("endpoint.key_env", "must be the NAME of an environment variable, not a key")
+        if problem := _url_problem(self.base_url):
+            raise InvalidInput("endpoint.base_url", problem.format(key_env=self.key_env))
+        require_positive("endpoint.timeout", self.timeout)
+        counts = {"concurrency": self.concurrency, "max_attempts": self.max_attempts}
+        if self.max_choices is not None:
+            counts["max_choices"] = self.max_choices
+        for field, value in counts.items():
+            if not is_count(value):
+                raise InvalidInput(f"endpoint.{field}", f"must be a whole number of 1 or more, got {value!r}")
+
+    @property
+    def address(self) -> str:
+        """The base URL as messages and logs show it."""
+        return self.base_url.rstrip("/")
+
+
+def _url_problem(url: str) -> str | None:
+    """Why a base URL cannot be used. It is not shown, for it may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return "must be an http(s) URL like http://127.0.0.1:8080/v1"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        # Sessions store their endpoints, and HTTP clients log the URLs they call.
+        return "must be an address alone, without a password or a query; put the key into {key_env}"
+    return None
