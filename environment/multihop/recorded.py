@@ -10,6 +10,7 @@ from typing import Any
 from environment.backend import Backend
 from environment.backends.replay_backend import ReplayBackend
 from environment.multihop.generator import generate_examples
+from environment.multihop.stages import RetrievalStage
 from environment.multihop.task import multihop_task
 from environment.recording import Recording
 from environment.task import Task
@@ -75,8 +76,8 @@ def recordable_task(
         lambda: backends,
         cost=COST,
         lengths=LENGTHS,
-        max_tokens=MAX_TOKENS,
-        max_chosen=MAX_CHOSEN,
+        retrieval=RetrievalStage(MAX_TOKENS[0], MAX_CHOSEN),
+        answer_tokens=MAX_TOKENS[1],
         strategy=strategy,
         sample_counts=SAMPLE_COUNTS,
         recorded_from=recorded_from,

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from environment.metrics import exact_match, normalise_answer, set_f1
 from environment.multihop.example import MultihopExample
@@ -26,12 +27,13 @@ class RetrievalStage(Stage):
 
     name = RETRIEVAL
     metric = "Ret-F1"
+    prompt: ClassVar[Path] = PROMPTS / "retrieval.j2"
 
     def __init__(self, max_tokens: int, max_chosen: int) -> None:
         """`max_chosen` bounds what is handed on, so that copying everything is no strategy."""
         self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=("\n",))
-        self._max_chosen = max_chosen
-        self._prompt = PromptTemplate(PROMPTS / "retrieval.j2")
+        self.max_chosen = max_chosen
+        self._prompt = PromptTemplate(self.prompt)
 
     def messages(self, example: MultihopExample, upstream: Mapping[str, object]) -> tuple[Message, ...]:
         return self._prompt.render(passages=example.candidates, question=example.question, responses=())
@@ -49,7 +51,7 @@ class RetrievalStage(Stage):
             for position, passage in enumerate(example.candidates)
             if (place := response.find(f" {normalise_answer(passage)} ")) >= 0
         ]
-        return tuple(sorted(position for _, position in sorted(found)[: self._max_chosen]))
+        return tuple(sorted(position for _, position in sorted(found)[: self.max_chosen]))
 
     def vote(self, outputs: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """The passages that at least half of the samples copied, else the most copied one."""
@@ -57,7 +59,7 @@ class RetrievalStage(Stage):
         if not counts:
             return ()
         kept = [position for position, count in counts.items() if 2 * count >= len(outputs)]
-        ranked = sorted(kept, key=lambda position: (-counts[position], position))[: self._max_chosen]
+        ranked = sorted(kept, key=lambda position: (-counts[position], position))[: self.max_chosen]
         return tuple(sorted(ranked)) or (min(counts, key=lambda position: (-counts[position], position)),)
 
     def score(self, output: tuple[int, ...], example: MultihopExample) -> float:

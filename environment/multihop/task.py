@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from environment.backend import Backend
 from environment.model_spec import connect_models, parse_models
 from environment.multihop.example import MultihopExample
 from environment.multihop.generator import generate_examples
 from environment.multihop.loaders import load_hotpotqa, load_two_wiki
+from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QA, RETRIEVAL, QaStage, RetrievalStage
 from environment.task import Task
 from tools.cost import CostModel
@@ -34,8 +39,8 @@ def multihop_task(
     *,
     cost: CostModel,
     lengths: tuple[tuple[int, int], tuple[int, int]],
-    max_tokens: tuple[int, int],
-    max_chosen: int,
+    retrieval: RetrievalStage,
+    answer_tokens: int,
     strategy: str = "fusion",
     max_samples: int = 100,
     sample_counts: Sequence[int] | None = None,
@@ -45,7 +50,7 @@ def multihop_task(
     """The pipeline retrieval -> qa over the given examples and models.
 
     `lengths` are the typical (prompt, generation) tokens of each stage, which the cost model
-    reads; `max_tokens` bounds one sample of each stage.
+    reads; `retrieval` is the first stage and `answer_tokens` bounds one sample of the second.
     """
     space = SearchSpace(
         [
@@ -58,7 +63,7 @@ def multihop_task(
     return Task(
         name=name,
         description=DESCRIPTION,
-        stages=(RetrievalStage(max_tokens[0], max_chosen), QaStage(max_tokens[1])),
+        stages=(retrieval, QaStage(answer_tokens)),
         space=space,
         cost=cost,
         search_examples=search,
@@ -95,8 +100,8 @@ def generated_task(
         lambda: connect_models(parsed),
         cost=_cost_for(parsed),
         lengths=((256, 24), (128, 6)),
-        max_tokens=(32, 10),
-        max_chosen=2,
+        retrieval=RetrievalStage(max_tokens=32, max_chosen=2),
+        answer_tokens=10,
         strategy=strategy,
         max_samples=max_samples,
         sample_counts=sample_counts,
@@ -134,7 +139,7 @@ def hotpotqa_task(
 def _cut(load: Callable[[Path], list[MultihopExample]], path: str, candidates: int) -> list[MultihopExample]:
     if not path:
         raise InvalidInput("path", "the task reads a file; give its path, such as --set path=FILE")
-    return [cut_candidates(example, candidates) for example in load(Path(path))]
+    return [shuffle_candidates(cut_candidates(example, candidates)) for example in load(Path(path))]
 
 
 def _benchmark_task(
@@ -158,8 +163,9 @@ def _benchmark_task(
         lambda: connect_models(models),
         cost=_cost_for(models),
         lengths=((2048, 128), (256, 64)),
-        max_tokens=(128, 64),
-        max_chosen=8,
+        # The files' questions need two to four passages.
+        retrieval=NumberedRetrievalStage(max_tokens=32, max_chosen=4),
+        answer_tokens=32,
         strategy=strategy,
         max_samples=max_samples,
     )
@@ -177,6 +183,21 @@ def cut_candidates(example: MultihopExample, keep: int) -> MultihopExample:
         example.answers,
         tuple(example.candidates[i] for i in kept),
         tuple(kept.index(i) for i in example.gold),
+    )
+
+
+def shuffle_candidates(example: MultihopExample) -> MultihopExample:
+    """The example with its candidates in an order that only its id decides.
+
+    Files list gold passages that retrieval had missed behind the others, where their place would
+    give them away.
+    """
+    seed = int.from_bytes(hashlib.sha256(example.id.encode()).digest()[:8])
+    order = [int(position) for position in np.random.default_rng(seed).permutation(len(example.candidates))]
+    return replace(
+        example,
+        candidates=tuple(example.candidates[position] for position in order),
+        gold=tuple(sorted(order.index(position) for position in example.gold)),
     )
 
 

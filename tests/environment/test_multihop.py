@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from environment.multihop.generator import generate_examples
 from environment.multihop.loaders import load_hotpotqa, load_two_wiki
+from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QaStage, RetrievalStage
-from environment.multihop.task import cut_candidates
+from environment.multihop.task import cut_candidates, shuffle_candidates, two_wiki_task
 from tools.errors import InvalidInput
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "2wikimultihopqa_50.json"
@@ -40,7 +42,35 @@ def test_parsers_take_any_text(text: str) -> None:
     chosen = RetrievalStage(32, 2).parse(text, EXAMPLE)
     assert len(chosen) <= 2
     assert all(0 <= position < len(EXAMPLE.candidates) for position in chosen)
+    numbered = NumberedRetrievalStage(32, 2).parse(text, EXAMPLE)
+    assert len(numbered) <= 2
+    assert all(0 <= position < len(EXAMPLE.candidates) for position in numbered)
     QaStage(10).parse(text, EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("text", "positions"),
+    [
+        ("[2], [5]", (1, 4)),
+        ("[5], [2], [5], [7]", (1, 4)),
+        ("[3] Max Orr (born 8) directed it.", (2,)),
+        ("2, 5", (1, 4)),
+        ("2 and 5.", (1, 4)),
+        ("Max Orr was born in 8.", ()),
+        ("[0], [9], [1]", (0,)),
+        ("", ()),
+    ],
+)
+def test_numbered_retrieval_reads_the_numbers(text: str, positions: tuple[int, ...]) -> None:
+    assert NumberedRetrievalStage(32, 2).parse(text, EXAMPLE) == positions
+
+
+def test_numbered_retrieval_counts_from_one() -> None:
+    (*_, last) = NumberedRetrievalStage(32, 2).messages(EXAMPLE, {})
+    assert f"[1] {EXAMPLE.candidates[0]}\n[2] {EXAMPLE.candidates[1]}\n" in last.content
+    (*_, fused) = NumberedRetrievalStage(32, 2).fusion_messages(EXAMPLE, {}, ["[3], [4]"])
+    assert fused.content.startswith(last.content)
+    assert "[3], [4]" in fused.content.removeprefix(last.content)
 
 
 def test_retrieval_reads_copied_passages_in_any_dress() -> None:
@@ -83,6 +113,21 @@ def test_two_wiki_file(tmp_path: Path) -> None:
     cut = cut_candidates(example, 2)
     assert cut.candidates == ("x", "z")
     assert cut.gold == (0, 1)
+
+
+def test_candidates_of_a_file_are_shuffled_the_same_way_every_time(tmp_path: Path) -> None:
+    records = [
+        {"question": f"Q{number}?", "answers": ["A"], "ctxs_candidate": list("abcdef"), "ctxs_gt": ["x", "y"]}
+        for number in range(40)
+    ]
+    file = tmp_path / "2wiki.json"
+    file.write_text(json.dumps(records))
+    options: dict[str, Any] = {"path": str(file), "models": ["m:1B@http://127.0.0.1:1/v1"], "search_examples": 20}
+    examples = two_wiki_task(**options).search_examples
+    assert {position for example in examples for position in example.gold} == set(range(8))
+    assert all({example.candidates[position] for position in example.gold} == {"x", "y"} for example in examples)
+    assert examples == two_wiki_task(**options).search_examples
+    assert shuffle_candidates(EXAMPLE) == shuffle_candidates(EXAMPLE)
 
 
 def test_hotpotqa_file(tmp_path: Path) -> None:
