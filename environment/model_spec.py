@@ -11,6 +11,7 @@ from tools.errors import InvalidInput
 from tools.space import Model
 
 SPEC = re.compile(r"^(?P<name>.+?):(?P<size>[0-9.]+(?:[eE][0-9]+)?)(?P<unit>[MBmb]?)@(?P<url>https?://\S+)$")
+SECONDS_TO_ANSWER = 900.0
 UNITS = {"": 1.0, "m": 1e6, "b": 1e9}
 
 
@@ -28,7 +29,12 @@ def connect_models(models: Sequence[Model]) -> Mapping[str, Backend]:
     """A backend for each model's name; models behind one endpoint share its backend."""
     from environment.backends.openai_backend import OpenAIBackend
 
-    endpoints = {model.endpoint: OpenAIBackend(Endpoint(model.endpoint)) for model in models if model.endpoint}
+    # A server without a GPU may need minutes for the long prompts it was sent side by side.
+    endpoints = {
+        model.endpoint: OpenAIBackend(Endpoint(model.endpoint, timeout=SECONDS_TO_ANSWER))
+        for model in models
+        if model.endpoint
+    }
     return {model.name: endpoints[model.endpoint] for model in models if model.endpoint}
 
 
