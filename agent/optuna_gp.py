@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import optuna
 
 from agent.optuna_study import OptunaSearcher
-from agent.searcher import Problem
+from agent.searcher import Problem, Proposal
 from tools.errors import InvalidInput
 
 
@@ -20,6 +20,8 @@ class GpSearcher(OptunaSearcher):
 
     name = "gp"
     conditional = False
+    # Every repetition costs a fit of the process, and its cost grows with the repetitions told.
+    retries = 3
 
     def __init__(self, problem: Problem, seed: int) -> None:
         missing = [package for package in ("torch", "scipy") if find_spec(package) is None]
@@ -27,5 +29,33 @@ class GpSearcher(OptunaSearcher):
             raise InvalidInput("searcher", f'gp needs {" and ".join(missing)}: pip install "agenttts[gp]"')
         super().__init__(problem, seed)
 
+    def ask(self, n: int) -> list[Proposal]:
+        import torch
+
+        # The process has some hundred points at most: more threads than one only wait for each other.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return super().ask(n)
+        finally:
+            torch.set_num_threads(threads)
+
     def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
+
+    def ask(self, n: int) -> list[Proposal]:
+        with _one_thread():
+            return super().ask(n)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keeps torch to one thread: on matrices this small threads mostly wait, on a busy machine for very long."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -15,9 +15,6 @@ from agent.searcher import Problem, Proposal, Searcher
 from tools.space import Allocation, Choice, Subtask
 from tools.trial import Trial, TrialState
 
-RETRIES = 20
-"""How often a sampler may repeat itself before an untried allocation is drawn at random."""
-
 
 class OptunaSearcher(Searcher):
     """An Optuna sampler on a parametrisation in which every suggestion is feasible.
@@ -34,11 +31,12 @@ class OptunaSearcher(Searcher):
     largest that does.
 
     A suggestion that repeats a told allocation is answered with its known score, which costs no
-    trial, and the sampler is asked again; after RETRIES an untried allocation is drawn at random
+    trial, and the sampler is asked again; after `retries` an untried allocation is drawn at random
     and reported to the study as if the sampler had made it.
     """
 
     conditional: ClassVar[bool]
+    retries: ClassVar[int] = 20
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
@@ -86,7 +84,7 @@ class OptunaSearcher(Searcher):
         self._open.clear()
 
     def _next(self) -> Proposal | None:
-        for _ in range(RETRIES):
+        for _ in range(self.retries):
             trial = self._study.ask()
             allocation = self._suggest(trial)
             if allocation not in self._asked:
@@ -102,7 +100,7 @@ class OptunaSearcher(Searcher):
         self._study.enqueue_trial(self._parameters(untried))
         trial = self._study.ask()
         self._suggest(trial)
-        return self._propose(untried, trial, f"drawn at random: {RETRIES} suggestions repeated earlier ones")
+        return self._propose(untried, trial, f"drawn at random: {self.retries} suggestions repeated earlier ones")
 
     def _propose(self, allocation: Allocation, trial: optuna.trial.Trial, reason: str) -> Proposal:
         self._asked[allocation] = trial
