@@ -42,20 +42,3 @@ class GpSearcher(OptunaSearcher):
 
     def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False)
-
-    def ask(self, n: int) -> list[Proposal]:
-        with _one_thread():
-            return super().ask(n)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keeps torch to one thread: on matrices this small threads mostly wait, on a busy machine for very long."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

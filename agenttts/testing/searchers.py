@@ -1,0 +1,227 @@
+"""The contract of a searcher, as tests: `agent.searcher.Searcher` driven by `agenttts.Search`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from agent.search import Search
+from agent.searcher import Problem, Proposal, Searcher
+from tools.cost import CostModel
+from tools.errors import InvalidInput
+from tools.flops import FlopsCost
+from tools.price import PriceCost
+from tools.space import Allocation, Model, SearchSpace, Subtask
+from tools.trial import StageScore, Trial, TrialState
+
+Build = Callable[..., Searcher]
+"""A Searcher class, or anything that is called like one: build(problem, seed, **options)."""
+
+MODELS = (Model("1b", 1e9, 0.1, 0.2), Model("8b", 8e9, 0.5, 1.0), Model("70b", 70e9, 2.0, 4.0))
+LENGTHS = ((2048, 128), (256, 64), (512, 32))
+
+
+def space(stages: int, **counts: Any) -> SearchSpace:
+    """A space of one to three subtasks s0, s1, s2 with three models each."""
+    return SearchSpace(
+        [Subtask(f"s{i}", MODELS, prompt_tokens=p, generation_tokens=g) for i, (p, g) in enumerate(LENGTHS[:stages])],
+        **counts,
+    )
+
+
+PROBLEMS: Mapping[str, tuple[SearchSpace, CostModel, float | None]] = {
+    "one stage": (space(1, max_samples=30), FlopsCost(), None),
+    "two stages": (space(2, max_samples=100), FlopsCost(), None),
+    "three stages": (space(3, max_samples=100), FlopsCost(), None),
+    "listed counts": (space(2, sample_counts=[1, 2, 4, 8, 16]), FlopsCost(), None),
+    "negative costs": (space(2, max_samples=50), FlopsCost(base_parameters=70e9), None),
+    "dollars": (space(2, max_samples=100), PriceCost(), None),
+    "only one fits": (space(2, max_samples=100), FlopsCost(), 13.5),
+}
+"""Space, cost and budget (None: the default one), by what is special about them."""
+
+
+def score(allocation: Allocation) -> dict[str, float]:
+    """Each stage prefers another model and saturates; the last stage also needs the first."""
+    size = {"1b": 0.3, "8b": 0.5, "70b": 0.6}
+    values: dict[str, float] = {}
+    for position, (name, choice) in enumerate(allocation.items()):
+        worth = size[choice.model] if position % 2 == 0 else 0.55 - abs(size[choice.model] - 0.5)
+        values[name] = worth + 0.3 * (1 - 0.7 ** (choice.samples - 1))
+    first, last = next(iter(values)), list(values)[-1]
+    values[last] *= values[first] ** 0.5
+    return values
+
+
+def drive(search: Search, trials: int, batch: int = 10, fail: Callable[[int], bool] = lambda _: False) -> Search:
+    """Runs a search on `score` up to a number of trials; the trials whose number `fail` names fail."""
+    while len(search.trials) < trials and (asked := search.ask(batch, at_most=trials - len(search.trials))):
+        for trial in reversed(asked):
+            if fail(trial.number):
+                search.tell(trial, error="the endpoint was down")
+            else:
+                search.tell(trial, stage_scores=score(trial.allocation))
+        search.conclude()
+    return search
+
+
+class SearcherConformance:
+    """Every searcher passes these. Override `searcher`, and `options` where it takes some.
+
+    `trials` is how long the longer searches run, at least 12: less for a searcher that is slow.
+    """
+
+    trials: ClassVar[int] = 25
+
+    @pytest.fixture
+    def searcher(self) -> Build:
+        """The Searcher class under test, or a function that is called like it."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        """The keyword options that the searcher is built with."""
+        return {}
+
+    @pytest.fixture
+    def build(self, searcher: Build, options: dict[str, Any]) -> Callable[[Problem, int], Searcher]:
+        """The searcher for a problem and a seed."""
+        return lambda problem, seed: searcher(problem, seed, **options)
+
+    @pytest.fixture
+    def start(self, build: Callable[[Problem, int], Searcher]) -> Callable[..., Search]:
+        """A search with the searcher under test: start(space, seed, budget=, cost=)."""
+
+        def begin(
+            where: SearchSpace, seed: int, *, budget: float | None = None, cost: CostModel | None = None
+        ) -> Search:
+            problem = problem_of(where, cost or FlopsCost(), budget)
+            return Search(where, problem.budget, build(problem, seed), seed, cost=problem.cost)
+
+        return begin
+
+    @pytest.mark.parametrize("name", PROBLEMS)
+    @pytest.mark.parametrize("batch", [1, 10])
+    def test_every_trial_is_feasible_and_new(self, start: Callable[..., Search], name: str, batch: int) -> None:
+        """Proposals fit the budget; while something is untried, something untried is proposed."""
+        where, cost, budget = PROBLEMS[name]
+        search = drive(start(where, 1, budget=budget, cost=cost), self.trials, batch)
+        allocations = [trial.allocation for trial in search.trials]
+        assert len(set(allocations)) == len(allocations)
+        assert all(where.feasible(allocation, search.problem.budget, cost) for allocation in allocations)
+        assert len(allocations) == min(self.trials, where.count(search.problem.budget, cost))
+
+    def test_a_proposal_says_who_made_it(self, build: Callable[[Problem, int], Searcher]) -> None:
+        """Every proposal holds a valid allocation and its origin; every searcher has a name."""
+        problem = problem_of(space(2), FlopsCost())
+        made = build(problem, 0)
+        assert made.name
+        for proposal in made.ask(5):
+            assert problem.space.validate(proposal.allocation) == proposal.allocation
+            assert proposal.origin
+
+    def test_no_ask_after_the_first_gives_more_than_asked(self, start: Callable[..., Search]) -> None:
+        """The first ask may exceed `n`, since initial trials belong together; later ones may not."""
+        search = drive(start(space(2), 0), 10)
+        for n in (1, 2, 3):
+            asked = search.ask(n)
+            assert len(asked) <= n
+            for trial in asked:
+                search.tell(trial, stage_scores=score(trial.allocation))
+
+    def test_equal_seeds_make_equal_searches(self, start: Callable[..., Search]) -> None:
+        """Equal arguments and equal scores give equal proposals: sessions are replayed this way."""
+        first, second = (drive(start(space(2), 5), self.trials, batch=5) for _ in range(2))
+        assert [t.allocation for t in first.trials] == [t.allocation for t in second.trials]
+
+    def test_the_order_of_telling_changes_nothing(self, build: Callable[[Problem, int], Searcher]) -> None:
+        """The trials of a batch are told in any order."""
+        problem = problem_of(space(2), FlopsCost())
+        asked: list[list[Proposal]] = []
+        for step in (1, -1):
+            made = build(problem, 3)
+            for number in range(2):
+                batch = made.ask(6)
+                made.tell([_complete(problem, p, number, i) for i, p in enumerate(batch)][::step])
+            asked.append(made.ask(4))
+        assert [p.allocation for p in asked[0]] == [p.allocation for p in asked[1]]
+
+    def test_failed_trials_are_survived(self, start: Callable[..., Search]) -> None:
+        """A failed trial has no score; the search goes on and finds a best one."""
+        search = drive(start(space(2), 2), self.trials, fail=lambda number: number % 3 == 0)
+        assert len(search.trials) == self.trials
+        assert search.best is not None
+
+    def test_a_search_in_which_everything_fails_goes_on(self, start: Callable[..., Search]) -> None:
+        """Even without a single score new allocations are proposed."""
+        search = drive(start(space(2), 2), 12, batch=4, fail=lambda _: True)
+        assert len({trial.allocation for trial in search.trials}) == 12
+        assert all(trial.state is TrialState.FAILED for trial in search.trials)
+
+    def test_proposals_that_were_dropped_may_come_again(self, start: Callable[..., Search]) -> None:
+        """Search may run fewer trials than were proposed; the searcher is told of those alone."""
+        where = space(1, sample_counts=[1, 2, 4])
+        search = start(where, 4)
+        while asked := search.ask(5, at_most=2):
+            for trial in asked:
+                search.tell(trial, stage_scores=score(trial.allocation))
+            if len(search.trials) >= 4:
+                break
+        assert len({trial.allocation for trial in search.trials}) == len(search.trials) >= 4
+
+    def test_equal_scores_are_survived(self, start: Callable[..., Search]) -> None:
+        """A flat objective gives nothing to learn and no reason to stop."""
+        search = start(space(2), 6)
+        while len(search.trials) < 12 and (asked := search.ask(4, at_most=12 - len(search.trials))):
+            for trial in asked:
+                search.tell(trial, 0.0)
+        assert len(search.trials) == 12
+
+    def test_a_guideline_names_its_batch_and_its_writer(self, start: Callable[..., Search]) -> None:
+        """`conclude` gives a Guideline on the batch that was told last, or None."""
+        search = drive(start(space(2), 0), 12, batch=6)
+        for guideline in search.guidelines:
+            assert guideline.text
+            assert guideline.origin
+        batches = [guideline.batch for guideline in search.guidelines]
+        assert batches in ([], sorted({trial.batch for trial in search.trials}))
+
+    def test_transcripts_are_drained_once(self, start: Callable[..., Search]) -> None:
+        """Draining gives every model call since the last drain, and none twice."""
+        search = drive(start(space(2), 0), 12)
+        search.searcher.drain_transcripts()
+        assert search.searcher.drain_transcripts() == []
+
+    def test_the_global_random_state_is_left_alone(self, start: Callable[..., Search]) -> None:
+        """All chance comes from the seed; nothing else in the process is disturbed."""
+        before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
+        drive(start(space(2), 7), 12)
+        assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # type: ignore[index]
+
+    def test_an_option_that_does_not_exist_is_refused(self, searcher: Build, options: dict[str, Any]) -> None:
+        """A misspelt option is an error, not silently ignored."""
+        with pytest.raises((InvalidInput, TypeError)):
+            searcher(problem_of(space(1), FlopsCost()), 0, **options, no_such_option=1)
+
+
+def problem_of(where: SearchSpace, cost: CostModel, budget: float | None = None) -> Problem:
+    """A problem with a metric for every subtask; the default budget where none is given."""
+    budget = where.default_budget(cost) if budget is None else budget
+    return Problem(where, cost, budget, "conformance", "Say a digit.", {s.name: "accuracy" for s in where.subtasks})
+
+
+def _complete(problem: Problem, proposal: Proposal, batch: int, place: int) -> Trial:
+    scores = {name: StageScore("accuracy", value) for name, value in score(proposal.allocation).items()}
+    return Trial(
+        number=100 * batch + place,
+        allocation=proposal.allocation,
+        cost=problem.cost.total(problem.space, proposal.allocation),
+        state=TrialState.COMPLETE,
+        batch=batch,
+        stage_scores=scores,
+        score=list(scores.values())[-1].mean,
+    )
