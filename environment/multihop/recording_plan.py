@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from environment.model_spec import connect_models
-from environment.multihop.recorded import CANDIDATES, MODELS, SAMPLE_COUNTS, SEED, STRATEGIES, recordable_task
-from environment.multihop.stages import PROMPTS
-from environment.prompt_template import PromptTemplate
+from environment.multihop.recorded import MODELS, STRATEGIES, recordable_task
+from environment.multihop.recording_card import benchmark_card
 from environment.recorder import Progress, Recorder, collect
 from environment.recording import Recording
 from environment.sampler import Sampler
@@ -44,19 +43,6 @@ async def record_benchmark(
             for backend in set(backends.values()):
                 await backend.aclose()
         samples = collect(store, needed)
-    card = {
-        "name": "multihop",
-        "licence": "Apache-2.0",
-        "models": [model.name for model in MODELS],
-        "search_examples": examples,
-        "held_out_examples": examples,
-        "seed": SEED,
-        "candidates": CANDIDATES,
-        "sample_counts": list(SAMPLE_COUNTS),
-        "strategies": list(STRATEGIES),
-        "prompts": {path.name: PromptTemplate(path).digest for path in sorted(PROMPTS.glob("*.j2"))},
-        "requests": len(samples),
-        "samples": sum(len(of_key) for of_key in samples.values()),
-    }
+    card = benchmark_card(needed, samples, examples)
     Recording(card, samples).write(output)
     return card

@@ -8,6 +8,8 @@ from typing import Any
 from environment.strategy import Draw, StageRun, Strategy, sample_request
 from storage.sample import GenerationRequest
 
+FUSION_TEMPERATURE = 0.0
+
 
 class Fusion(Strategy):
     """The same model reads its own samples and writes one answer.
@@ -23,6 +25,6 @@ class Fusion(Strategy):
         if run.samples == 1:
             return run.stage.parse(samples[0].text, run.example)
         messages = run.stage.fusion_messages(run.example, run.upstream, [sample.text for sample in samples])
-        request = GenerationRequest(run.model, messages, replace(run.stage.sampling, temperature=0.0))
+        request = GenerationRequest(run.model, messages, replace(run.stage.sampling, temperature=FUSION_TEMPERATURE))
         (fused,) = await draw(request, 1)
         return run.stage.parse(fused.text, run.example)
