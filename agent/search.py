@@ -75,6 +75,11 @@ class Search:
         return best_trial(self._trials)
 
     @property
+    def recommended(self) -> Trial | None:
+        """The complete trial that the searcher expects to do best on new examples."""
+        return self.searcher.recommend(self._trials)
+
+    @property
     def open(self) -> Sequence[Trial]:
         """The trials handed out and not yet told."""
         return tuple(self._trials[number] for number in sorted(self._open))
