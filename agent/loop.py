@@ -11,8 +11,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from agent.search import Search
-from environment.executor import Executor
 from environment.task import SEARCH, Task
+from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from tools.errors import AgentttsError
 from tools.trial import Guideline, Trial, TrialState
@@ -44,7 +44,7 @@ class SearchLoop:
     session_id: str
     task: Task
     search: Search
-    executor: Executor
+    runner: TrialRunner
     archive: Archive
     trials: int
     batch: int
@@ -131,7 +131,7 @@ class SearchLoop:
     async def _run_trial(self, trial: Trial) -> None:
         self.archive.save_trial(self.session_id, trial)
         try:
-            outcome = await self.executor.run(trial.allocation, self.task.examples(SEARCH))
+            outcome = await self.runner.run(trial.allocation, self.task.examples(SEARCH))
         except BaseException:
             self.archive.save_trial(self.session_id, replace(trial, state=TrialState.WAITING))
             raise

@@ -15,7 +15,9 @@ from agent.loop import Observer, SearchLoop
 from agent.search import Search
 from environment.executor import Executor
 from environment.sampler import Sampler
+from environment.simulated.executor import SimulatedExecutor
 from environment.task import HELD_OUT, SEARCH, Task, load_task
+from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.evaluation import Evaluation
@@ -72,7 +74,8 @@ class Result:
 
     `evaluations` holds the best allocation (label BEST) and the naive ones (LARGEST, SMALLEST, where
     they fit the budget) on the held-out examples. `usage` sums the trials': `usage.requested`
-    generations without reuse, `usage.fresh` with it, `usage.paid` really produced now.
+    generations without reuse, `usage.fresh` with it, `usage.paid` really produced now. `simulated`
+    says that a simulation answered and no model was run.
     """
 
     session_id: str
@@ -82,6 +85,7 @@ class Result:
     evaluations: tuple[Evaluation, ...]
     state: SessionState
     recorded_from: str = ""
+    simulated: bool = False
     agent: AgentUsage = AgentUsage()
 
     @property
@@ -198,7 +202,7 @@ def prepare(config: SessionConfig, *, default_budget: bool = False) -> tuple[Tas
         cost=task.cost,
         task=task.name,
         description=task.description,
-        metrics={stage.name: stage.metric for stage in task.stages},
+        metrics=task.metrics,
         **config.searcher_options,
     )
     filled = replace(config, budget=budget, cost=task.cost.name, cost_settings=task.cost.settings())
@@ -228,8 +232,12 @@ async def _run(
     archive = Archive(database)
     config = record.config
     backends = task.connect()
-    executor = Executor(task, Sampler(SampleStore(database), backends), config.budget)
-    loop = SearchLoop(record.id, task, search, executor, archive, config.trials, config.batch, observer)
+    runner: TrialRunner = (
+        SimulatedExecutor(task, config.budget)
+        if task.simulated
+        else Executor(task, Sampler(SampleStore(database), backends), config.budget)
+    )
+    loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
     try:
         await _restore(loop)
         if observer:
@@ -238,7 +246,7 @@ async def _run(
             await loop.run(checkpointer)
         if observer:
             observer.judging_started()
-        await _judge(record, task, search, executor, archive)
+        await _judge(record, task, search, runner, archive)
     except (asyncio.CancelledError, KeyboardInterrupt):
         archive.set_state(record.id, SessionState.INTERRUPTED)
         raise
@@ -258,7 +266,7 @@ async def _restore(loop: SearchLoop) -> None:
         loop.restore(stored)
 
 
-async def _judge(record: SessionRecord, task: Task, search: Search, executor: Executor, archive: Archive) -> None:
+async def _judge(record: SessionRecord, task: Task, search: Search, runner: TrialRunner, archive: Archive) -> None:
     """Scores the best and the naive allocations on both splits, where not yet done."""
     if search.best is None:
         raise AgentttsError(f"session {record.id}: no trial was completed, there is nothing to judge")
@@ -273,7 +281,7 @@ async def _judge(record: SessionRecord, task: Task, search: Search, executor: Ex
         for split in (SEARCH, HELD_OUT):
             if allocation is None or (label, split) in done:
                 continue
-            outcome = await executor.run(allocation, task.examples(split))
+            outcome = await runner.run(allocation, task.examples(split))
             cost = task.cost.total(task.space, allocation)
             archive.save_evaluation(record.id, Evaluation(label, allocation, split, cost, outcome.stage_scores))
 
@@ -297,6 +305,7 @@ def checkpoint_path(path: Path) -> Path:
 
 
 def _result(record: SessionRecord, archive: Archive) -> Result:
+    task = load_task(record.config.task, **record.config.task_options)
     return Result(
         session_id=record.id,
         config=record.config,
@@ -305,5 +314,6 @@ def _result(record: SessionRecord, archive: Archive) -> Result:
         evaluations=tuple(archive.evaluations(record.id)),
         state=record.state,
         agent=AgentUsage.of(archive.transcripts(record.id)),
-        recorded_from=load_task(record.config.task, **record.config.task_options).recorded_from,
+        recorded_from=task.recorded_from,
+        simulated=task.simulated,
     )

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from environment.sampler import Ledger, Sampler
 from environment.strategy import STRATEGIES, Draw, StageRun, Strategy
 from environment.task import Example, Stage, Task
+from environment.trial_runner import Outcome, TrialRunner
 from tools.space import Allocation
-from tools.trial import StageScore, Usage
+from tools.trial import StageScore
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run of an allocation gave: each stage's score over the examples, and its usage."""
-
-    stage_scores: Mapping[str, StageScore]
-    usage: Usage
-
-    @property
-    def score(self) -> float:
-        """The main metric: the last stage's mean."""
-        return list(self.stage_scores.values())[-1].mean
-
-
-class Executor:
+class Executor(TrialRunner):
     """Runs allocations of one task within one budget, all examples at once.
 
     The backends bound how many requests are in flight. Nothing runs for an allocation that does

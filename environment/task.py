@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from environment.backend import Backend
+from environment.simulation import Simulation
 from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
 from tools.errors import InvalidInput
@@ -68,6 +69,9 @@ class Task:
     the strategy of each subtask. `connect` opens the backend of a model by name; several names
     may share one backend. `recorded_from` tells, for recorded tasks, which models wrote the
     generations. `options` are the plain values that rebuild the task by `load_task`.
+
+    A simulated task has a `simulation` in place of stages, strategies and backends, and says
+    "simulated" in its description.
     """
 
     name: str
@@ -81,13 +85,24 @@ class Task:
     connect: Callable[[], Mapping[str, Backend]]
     recorded_from: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    simulation: Simulation | None = None
 
     def __post_init__(self) -> None:
-        stages, subtasks = [s.name for s in self.stages], [s.name for s in self.space.subtasks]
+        stages, subtasks = list(self.metrics), [s.name for s in self.space.subtasks]
         if stages != subtasks:
             raise InvalidInput(f"task {self.name!r} stages", f"are {stages}, but the space's subtasks are {subtasks}")
-        if missing := set(stages) - set(self.strategies):
+        if missing := {s.name for s in self.stages} - set(self.strategies):
             raise InvalidInput(f"task {self.name!r} strategies", f"missing for: {', '.join(sorted(missing))}")
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Each subtask's metric, in pipeline order."""
+        return self.simulation.metrics if self.simulation else {stage.name: stage.metric for stage in self.stages}
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulation answers, so that no model is run; then every output must say so."""
+        return self.simulation is not None
 
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of a split, SEARCH or HELD_OUT."""

@@ -42,6 +42,7 @@ def budget(
             rows.append(row)
     summary = {
         "task": loaded.name,
+        "simulated": loaded.simulated,
         "cost": pricing.name,
         "unit": pricing.unit,
         "budget": limit,
@@ -57,6 +58,8 @@ def budget(
     for row in rows:
         table.add_row(row["subtask"], row["model"], f"{row['one_sample']:,.4g}", str(row["most_samples_alone"]))
     console = Console()
+    if loaded.simulated:
+        console.print(f"{loaded.name} is simulated: its scores come from a response surface, no model is run.")
     console.print(table)
     console.print(
         f"Budget {limit:,.4g} {pricing.unit}: {summary['feasible_allocations']:,} of "

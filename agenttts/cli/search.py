@@ -55,7 +55,8 @@ class ProgressObserver:
 
     def session_started(self, record: Any, task: Any, search: Search) -> None:
         self._progress.update(self._bar, total=record.config.trials, completed=len(search.trials))
-        self._progress.console.print(f"Session {record.id}: {task.name}, {search.searcher.name}", highlight=False)
+        name = f"{task.name} (simulated)" if task.simulated else task.name
+        self._progress.console.print(f"Session {record.id}: {name}, {search.searcher.name}", highlight=False)
 
     def trial_finished(self, trial: Trial, search: Search) -> None:
         self._paid += trial.usage.paid

@@ -25,6 +25,7 @@ def result_to_dict(result: Result, transcripts: Sequence[Transcript] = ()) -> di
         "state": str(result.state),
         "config": asdict(result.config),
         "recorded_from": result.recorded_from,
+        "simulated": result.simulated,
         "best": None
         if best is None
         else {
@@ -64,6 +65,8 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
     )
     if result.recorded_from:
         console.print(f"Recorded generations of: {result.recorded_from}")
+    if result.simulated:
+        console.print("Simulated: the scores come from a response surface; no model was run.")
     best = result.best_or_none
     if best is None:
         console.print("No trial is complete yet.")
