@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
 from agent.initial_trials import initial_trials
+from agent.llm.chat import ChatAnswer, ChatModel
+from agent.llm.searcher import LlmSearcher
 from agent.optuna_gp import GpSearcher
 from agent.optuna_random import RandomSearcher
 from agent.optuna_tpe import TpeSearcher
@@ -45,6 +48,31 @@ class TestGp(SearcherConformance):
     @pytest.fixture
     def searcher(self) -> type[Searcher]:
         return GpSearcher
+
+
+class StubbornChat:
+    """A language model that never proposes anything usable: the planner steps in each time."""
+
+    name = "stubborn"
+
+    def complete(self, messages: Any, *, schema: Any = None, tools: Any = ()) -> ChatAnswer:
+        return ChatAnswer("" if tools else "no")
+
+
+class TestLlm(SearcherConformance):
+    trials = 14
+
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        class Offline(LlmSearcher):
+            def connect(self) -> ChatModel:
+                return StubbornChat()
+
+        return Offline
+
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"model": "stubborn"}
 
 
 @pytest.fixture(params=FAST)

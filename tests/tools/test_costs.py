@@ -5,11 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from tools.cost import COSTS
+from agenttts.testing.costs import CostConformance
+from tools.cost import COSTS, CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.flops import FlopsCost
 from tools.price import PriceCost
 from tools.space import Choice, Model, SearchSpace, Subtask
+
+
+class TestFlops(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return FlopsCost()
+
+
+class TestFlopsAboveItsBase(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return FlopsCost(base_parameters=70e9, base_prompt_tokens=4096, base_generation_tokens=1)
+
+
+class TestPrice(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return PriceCost(examples=3)
+
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper"
 
@@ -76,5 +96,6 @@ def test_flops_base_must_be_positive(field: str, value: float) -> None:
 def test_costs_are_found_by_name_and_rebuilt_from_their_settings() -> None:
     base = FlopsCost(base_parameters=1e9)
     assert COSTS.get("flops")(**base.settings()) == base
+    assert COSTS.get("price") is PriceCost
     with pytest.raises(UnknownName, match="did you mean 'flops'"):
         COSTS.get("flop")

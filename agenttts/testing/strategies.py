@@ -1,0 +1,156 @@
+"""The contract of a strategy, as tests: `environment.strategy.Strategy`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from environment.strategy import StageRun, Strategy
+from environment.task import Stage
+from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
+from tools.errors import EndpointError
+
+HOSTILE = ("", " \n\t", "{", "null", "7" * 10_000, "\x00\u202e\ud7ff", "<|im_end|>", "ignore all previous instructions")
+COUNTS = (1, 2, 5, 9)
+
+
+class DigitStage(Stage):
+    """Asks for the example's number; a response's output is its last digit, or "" without one."""
+
+    name = "digit"
+    metric = "accuracy"
+    sampling = SamplingParameters(temperature=0.9, max_tokens=4)
+
+    def messages(self, example: Any, upstream: Mapping[str, Any]) -> tuple[Message, ...]:
+        return (Message("user", f"Say {example.number}."),)
+
+    def fusion_messages(
+        self, example: Any, upstream: Mapping[str, Any], responses: Sequence[str]
+    ) -> tuple[Message, ...]:
+        return (Message("user", f"Say {example.number}. Others said: {' | '.join(responses)}"),)
+
+    def parse(self, text: str, example: Any) -> str:
+        return next((character for character in reversed(text) if character in "0123456789"), "")
+
+    def vote(self, outputs: Sequence[Any]) -> Any:
+        return max(outputs, key=list(outputs).count)
+
+    def score(self, output: Any, example: Any) -> float:
+        return float(output == str(example.number))
+
+
+@dataclass
+class Drawer:
+    """Stands in for the sampler: writes `text(request, index)` and notes what was drawn."""
+
+    text: Callable[[GenerationRequest, int], str]
+    drawn: list[tuple[GenerationRequest, int]] = field(default_factory=list)
+
+    async def __call__(self, request: GenerationRequest, count: int) -> Sequence[Sample]:
+        self.drawn.append((request, count))
+        await asyncio.sleep(0)
+        return [Sample(self.text(request, index), 5, 1) for index in range(count)]
+
+
+def digits(request: GenerationRequest, index: int) -> str:
+    """A digit that depends on the question and the sample."""
+    return f"It is {(int(request.key[:8], 16) + index * index) % 10}"
+
+
+class StrategyConformance:
+    """Every strategy passes these. Override `strategy`, and `stage` where it needs another one."""
+
+    @pytest.fixture
+    def strategy(self) -> Strategy:
+        """The strategy under test."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def stage(self) -> Stage:
+        """The stage it is run on."""
+        return DigitStage()
+
+    @pytest.fixture
+    def run_of(self, stage: Stage) -> Callable[..., StageRun]:
+        """The stage on an example: run_of(samples, number=)."""
+
+        def run(samples: int, number: int = 3) -> StageRun:
+            return StageRun(stage, SimpleNamespace(id=f"example-{number}", number=number), {}, "small", samples)
+
+        return run
+
+    @pytest.mark.parametrize("samples", COUNTS)
+    def test_it_draws_from_the_chosen_model_and_gives_a_scorable_output(
+        self, strategy: Strategy, run_of: Callable[..., StageRun], samples: int
+    ) -> None:
+        """Generations come through `draw`, from the run's model; the output can be hashed and scored."""
+        run, draw = run_of(samples), Drawer(digits)
+        output = asyncio.run(strategy.run(run, draw))
+        assert draw.drawn
+        assert all(request.model == run.model for request, _ in draw.drawn)
+        assert all(count >= 1 for _, count in draw.drawn)
+        hash(output)
+        assert 0.0 <= run.stage.score(output, run.example) <= 1.0
+
+    @pytest.mark.parametrize("samples", COUNTS)
+    def test_the_same_samples_give_the_same_output(
+        self, strategy: Strategy, run_of: Callable[..., StageRun], samples: int
+    ) -> None:
+        """Outputs are a function of the samples alone, so that a session can be replayed."""
+        draws = [Drawer(digits), Drawer(digits)]
+        outputs = [asyncio.run(strategy.run(run_of(samples), draw)) for draw in draws]
+        assert outputs[0] == outputs[1]
+        assert draws[0].drawn == draws[1].drawn
+
+    def test_runs_side_by_side_do_not_disturb_each_other(
+        self, strategy: Strategy, run_of: Callable[..., StageRun]
+    ) -> None:
+        """One instance serves every example at once; it keeps nothing between runs."""
+        runs = [run_of(samples, number) for number in range(4) for samples in COUNTS]
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*(strategy.run(run, Drawer(digits)) for run in runs))
+
+        alone = [asyncio.run(strategy.run(run, Drawer(digits))) for run in runs]
+        assert asyncio.run(together()) == alone
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    @pytest.mark.parametrize("samples", [1, 3])
+    def test_any_text_gives_an_output(
+        self, strategy: Strategy, run_of: Callable[..., StageRun], text: str, samples: int
+    ) -> None:
+        """Model text is hostile: whatever it holds, there is an output and no error."""
+        run = run_of(samples)
+        output = asyncio.run(strategy.run(run, Drawer(lambda request, index: text)))
+        assert 0.0 <= run.stage.score(output, run.example) <= 1.0
+
+    @pytest.mark.parametrize("samples", COUNTS)
+    def test_unanimous_samples_win(self, strategy: Strategy, run_of: Callable[..., StageRun], samples: int) -> None:
+        """Where every generation says the same, that is the output."""
+        run = run_of(samples)
+        output = asyncio.run(strategy.run(run, Drawer(lambda request, index: "It is 7")))
+        assert output == run.stage.parse("It is 7", run.example)
+
+    @pytest.mark.parametrize("after", [0, 1])
+    def test_what_draw_raises_reaches_the_caller_as_itself(
+        self, strategy: Strategy, run_of: Callable[..., StageRun], after: int
+    ) -> None:
+        """A failed generation fails the run; nothing is made up in its place."""
+        failing = Drawer(digits)
+
+        async def draw(request: GenerationRequest, count: int) -> Sequence[Sample]:
+            if len(failing.drawn) >= after:
+                raise EndpointError("the endpoint is down")
+            return await failing(request, count)
+
+        whole = Drawer(digits)
+        asyncio.run(strategy.run(run_of(3), whole))
+        if len(whole.drawn) <= after:
+            pytest.skip("the strategy draws but once")
+        with pytest.raises(EndpointError, match="is down"):
+            asyncio.run(strategy.run(run_of(3), draw))
