@@ -89,7 +89,7 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
     if usage.requested:
         console.print(
             f"Generations of the search: {usage.requested:,} without reuse, {usage.fresh:,} with it "
-            f"({usage.fresh / usage.requested:.1%}); {usage.paid:,} were produced in this run."
+            f"({usage.fresh / usage.requested:.1%}). {_paid(result)}"
         )
     if result.agent.calls:
         agent = result.agent
@@ -108,6 +108,13 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
             cost = f"{trial.cost:,.4g}"
             listing.add_row(str(trial.number), str(trial.batch), str(trial.allocation), cost, score, trial.reason)
         console.print(listing)
+
+
+def _paid(result: Result) -> str:
+    if result.simulated:
+        return "Simulated: none was produced."
+    verb = "read from the recording" if result.recorded_from else "produced and paid"
+    return f"{result.usage.paid:,} were {verb} now, the others were in the store."
 
 
 def _score(evaluation: Evaluation | None) -> str:
