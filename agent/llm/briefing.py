@@ -10,6 +10,8 @@ from tools.history import completed
 from tools.space import Choice
 from tools.trial import Guideline, Trial, TrialState
 
+BEFORE_ALL = -1
+"""The batch of a guideline that was written before any trial."""
 FLAT = 0.02
 """When a batch's scores lie this close together, the agent is told to explore."""
 
@@ -68,9 +70,9 @@ def trial_line(trial: Trial) -> str:
     return f"#{trial.number} {score}, cost {_number(trial.cost)}; {', '.join(stages)}"
 
 
-def first_and_last(guidelines: Sequence[Guideline]) -> list[Guideline]:
-    """The first and the last two guidelines (AgentTTS, search prompt)."""
-    return [*guidelines[:1], *guidelines[1:][-2:]]
+def guideline_lines(guidelines: Sequence[Guideline]) -> list[str]:
+    """The first and the last two guidelines (AgentTTS, search prompt), each with its time."""
+    return [f"[{_when(guideline)}] {guideline.text}" for guideline in [*guidelines[:1], *guidelines[1:][-2:]]]
 
 
 def flat_spread(batch: Sequence[Trial]) -> str:
@@ -78,6 +80,10 @@ def flat_spread(batch: Sequence[Trial]) -> str:
     scores = [trial.score for trial in batch if trial.score is not None]
     spread = max(scores, default=0.0) - min(scores, default=0.0)
     return f"{spread:.3f}" if len(scores) > 1 and spread <= FLAT else ""
+
+
+def _when(guideline: Guideline) -> str:
+    return "before the first batch" if guideline.batch == BEFORE_ALL else f"after batch {guideline.batch}"
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from agent.llm.chat import ChatAnswer, ChatModel
-from agent.llm.functions import AgentFunctions
+from agent.llm.functions import CURVES, AgentFunctions
 from agent.searcher import Problem
 from environment.prompt_template import PromptTemplate
 from storage.sample import Message
@@ -21,9 +21,9 @@ CALLS = 12
 
 
 class Conversation:
-    """One session's exchanges with the agent's model; `functions` lets it call the calculus."""
+    """One session's exchanges with the agent's model, which may call the `functions` of these names."""
 
-    def __init__(self, chat: ChatModel, problem: Problem, functions: bool) -> None:
+    def __init__(self, chat: ChatModel, problem: Problem, functions: Sequence[str]) -> None:
         self._chat = chat
         self._problem = problem
         self._functions = functions
@@ -70,10 +70,10 @@ class Conversation:
         """
         if not self._functions:
             return list(messages)
-        functions = AgentFunctions(self._problem, trials)
+        functions = AgentFunctions(self._problem, trials, self._functions)
         results: list[str] = []
         for round_ in range(ROUNDS):
-            sent = extended(messages, prompt.render(results=results))
+            sent = extended(messages, prompt.render(results=results, curves=CURVES in self._functions))
             answer = self.ask(sent, prompt, "consult", batch, attempt=round_, tools=functions.schemas())
             if not answer.tool_calls:
                 break

@@ -17,11 +17,14 @@ from tools.trial import Trial
 from tools.validation import is_count
 
 MOST_ROWS = 20
+FACTS = ("allocation_cost", "check_allocation", "query_history")
+CURVES = "fit_scaling_curve"
+"""Its form says that scores saturate: no function for an agent that is not to know the insights."""
 
 
 @dataclass(frozen=True)
 class AgentFunctions:
-    """What the agent may call, on one problem and the trials so far.
+    """What the agent may call, those in `names`, on one problem and the trials so far.
 
     Arguments come from a model and are hostile: whatever they are, `call` answers with JSON, of
     the result or of {"error": why}.
@@ -29,6 +32,7 @@ class AgentFunctions:
 
     problem: Problem
     trials: Sequence[Trial]
+    names: Sequence[str] = (*FACTS, CURVES)
 
     def schemas(self) -> list[dict[str, Any]]:
         """The functions as OpenAI-compatible endpoints want them declared."""
@@ -38,7 +42,7 @@ class AgentFunctions:
         subtask = {"type": "string", "enum": stages}
         model = {"type": "string", "enum": models}
         limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
-        return [
+        declared = [
             _declare("allocation_cost", "What an allocation costs, by subtask and in total.", allocation),
             _declare("check_allocation", "Whether an allocation fits the budget and is untried.", allocation),
             _declare(
@@ -48,12 +52,13 @@ class AgentFunctions:
                 required=("limit",),
             ),
             _declare(
-                "fit_scaling_curve",
+                CURVES,
                 "A subtask's score over its number of samples with one model, fitted to the trials: "
                 "score(S) = single + gain * (1 - (1 - rate)^(S - 1)), and where it saturates.",
                 {"subtask": subtask, "model": model},
             ),
         ]
+        return [function for function in declared if function["function"]["name"] in self.names]
 
     def call(self, name: str, arguments: str) -> str:
         """The result of a call as JSON."""
@@ -61,11 +66,11 @@ class AgentFunctions:
             "allocation_cost": self._cost,
             "check_allocation": self._check,
             "query_history": self._history,
-            "fit_scaling_curve": self._curve,
+            CURVES: self._curve,
         }
         try:
-            if name not in functions:
-                raise InvalidInput("function", f"no such function; known: {', '.join(functions)}")
+            if name not in self.names:
+                raise InvalidInput("function", f"no such function; known: {', '.join(self.names)}")
             return json.dumps(functions[name](_arguments(arguments)))
         except InvalidInput as error:
             return json.dumps({"error": str(error)})

@@ -1,0 +1,168 @@
+"""The loop that the llm searcher and the baselines with a language model share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agent.feasible import FeasibleSpace
+from agent.llm.answers import proposal_form, proposal_schema, read_proposals
+from agent.llm.briefing import flat_spread, guideline_lines, history_values, problem_values, trial_line
+from agent.llm.chat import ChatModel, OpenAIChat, ReplayChat
+from agent.llm.conversation import Conversation, extended
+from agent.llm.functions import FACTS
+from agent.llm.settings import AgentSettings
+from agent.searcher import Problem, Proposal, Searcher
+from environment.prompt_template import PromptTemplate
+from storage.sample import Message
+from storage.transcript import Transcript
+from tools.space import Allocation
+from tools.trial import Guideline, Trial
+
+PROMPTS = Path(__file__).parent / "prompts"
+REPAIRS = 2
+"""How often refused proposals are sent back before they are replaced."""
+RANDOM = "random (replacement)"
+
+
+class AgentSearcher(Searcher):
+    """A language model that proposes allocations and, after every batch, writes a guideline.
+
+    For a batch it may call functions and then proposes allocations as JSON. Unusable ones are sent
+    back with the reason, at most twice; what is then missing is replaced and says so in its
+    origin. Told the same transcripts, it decides the same. What differs between searchers is in
+    the class variables (prompt files, function names), `begin`, `replace` and `stand_in`.
+    """
+
+    proposing: ClassVar[str] = "plain_propose"
+    guiding: ClassVar[str] = "feedback"
+    functions: ClassVar[Sequence[str]] = FACTS
+
+    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
+        """`options` are those of AgentSettings. Raises InvalidInput."""
+        super().__init__(problem, seed)
+        self.settings = AgentSettings.of(options)
+        self._chat = self.connect()
+        self._conversation = self._converse(self._chat)
+        self._prompts = {path.stem: PromptTemplate(path) for path in PROMPTS.glob("*.j2") if _is_prompt(path)}
+        self._space = FeasibleSpace(problem)
+        self._rng = np.random.default_rng(seed)
+        self._trials: list[Trial] = []
+        self._guidelines: list[Guideline] = []
+        self._batch: list[Trial] = []
+        self._begun = False
+
+    def connect(self) -> ChatModel:
+        """The model to converse with. Raises InvalidInput where the settings name none."""
+        return OpenAIChat(self.settings, self.seed)
+
+    def begin(self, n: int) -> list[Proposal]:
+        """The first batch; nothing was tried."""
+        return self.propose(n)
+
+    def replace(self, n: int, accepted: Sequence[Allocation]) -> list[Proposal]:
+        """Up to `n` new proposals beside the accepted ones, where the model gave no usable ones."""
+        taken = {*accepted, *(trial.allocation for trial in self._trials)}
+        drawn: list[Proposal] = []
+        while len(drawn) < n and (allocation := self._space.untried(taken, self._rng)) is not None:
+            taken.add(allocation)
+            drawn.append(Proposal(allocation, RANDOM, "drawn within the budget"))
+        return drawn
+
+    def stand_in(self, batch: int) -> Guideline:
+        """The guideline on a batch where the model wrote none; also the loop's sign that it was asked."""
+        return Guideline(batch, "The agent wrote no guideline.", self.name)
+
+    def replay(self, transcripts: Sequence[Transcript]) -> None:
+        self._conversation = self._converse(ReplayChat(transcripts, self._chat))
+
+    def ask(self, n: int) -> list[Proposal]:
+        left = self.problem.space.count(self.problem.budget, self.problem.cost) - len(self._trials)
+        if left <= 0:
+            return []
+        if self._begun:
+            return self.propose(min(n, left))
+        self._begun = True
+        return self.begin(min(n, left))
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        # In one order, whatever the order of telling: the prompts and so the decisions depend on it.
+        self._batch = sorted(trials, key=lambda trial: trial.number)
+        self._trials.extend(self._batch)
+
+    def conclude(self) -> Guideline | None:
+        return self.write_guideline(self.guiding, self._batch[-1].batch)
+
+    def drain_transcripts(self) -> list[Transcript]:
+        return self._conversation.drain()
+
+    def write_guideline(self, name: str, batch: int, **values: Any) -> Guideline:
+        """The model's guideline on a batch, by the prompt file `name` and the values only it needs."""
+        prompt = self._prompts[name]
+        messages = prompt.render(
+            **self._values(),
+            batch=[trial_line(trial) for trial in self._batch],
+            flat=flat_spread(self._batch),
+            **values,
+        )
+        text = self._conversation.ask(messages, prompt, "guidelines", max(batch, 0)).text.strip()
+        if not text:
+            self._conversation.refuse(["an empty guideline"])
+        guideline = Guideline(batch, text, self.name) if text else self.stand_in(batch)
+        self._guidelines.append(guideline)
+        return guideline
+
+    def propose(self, count: int) -> list[Proposal]:
+        """`count` proposals of the model, replaced where it gives no usable ones; at most what is left."""
+        prompt, purpose = self._prompts[self.proposing], "propose"
+        batch = self._batch[-1].batch + 1 if self._batch else 0
+        asked = prompt.render(**self._values(), count=count, form=proposal_form(self.problem.space))
+        messages = self._conversation.consult(asked, self._prompts["consult"], batch, self._trials)
+        accepted: list[Allocation] = []
+        for attempt in range(1 + REPAIRS):
+            missing = count - len(accepted)
+            answer = self._conversation.ask(
+                messages, prompt, purpose, batch, attempt=attempt, schema=proposal_schema(self.problem.space, missing)
+            )
+            reading = read_proposals(answer.text, self.problem, missing, self._known(accepted))
+            accepted += reading.accepted
+            if len(accepted) == count:
+                break
+            self._conversation.refuse(reading.problems)
+            prompt, purpose = self._prompts["repair"], "repair"
+            again = prompt.render(
+                **problem_values(self.problem), problems=reading.problems, count=count - len(accepted)
+            )
+            messages = extended(messages, [Message("assistant", answer.text), *again])
+        reason = self._guidelines[-1].text.split("\n")[0] if self._guidelines else "the agent's choice"
+        proposals = [Proposal(allocation, self.name, reason) for allocation in accepted]
+        return proposals + self._replacements(count - len(accepted), accepted)
+
+    def _values(self) -> dict[str, Any]:
+        """What every prompt may show; the prompt's file decides what it does."""
+        return {
+            **problem_values(self.problem),
+            **history_values(self._trials, self.settings.history),
+            "guidelines": guideline_lines(self._guidelines),
+            "proposed": [str(trial.allocation) for trial in self._trials],
+        }
+
+    def _known(self, accepted: Sequence[Allocation]) -> dict[Allocation, str]:
+        """The allocations that are not wanted any more, and why."""
+        known = {trial.allocation: f"was tried in trial {trial.number}" for trial in self._trials}
+        return known | dict.fromkeys(accepted, "was proposed already")
+
+    def _replacements(self, count: int, accepted: Sequence[Allocation]) -> list[Proposal]:
+        why = f"the agent gave no usable proposal in {1 + REPAIRS} answers"
+        return [Proposal(p.allocation, p.origin, f"{p.reason} ({why})") for p in self.replace(count, accepted)[:count]]
+
+    def _converse(self, chat: ChatModel) -> Conversation:
+        return Conversation(chat, self.problem, self.functions if self.settings.functions else ())
+
+
+def _is_prompt(path: Path) -> bool:
+    """Whether a template is a prompt of its own and not a part that others include."""
+    return path.read_text(encoding="utf-8").startswith("--- ")

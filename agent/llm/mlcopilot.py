@@ -1,0 +1,36 @@
+"""The mlcopilot baseline: guidelines from a similar task's search, then feedback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.llm.agent_searcher import AgentSearcher
+from agent.llm.briefing import BEFORE_ALL
+from agent.llm.experience import read_experience
+from agent.searcher import Problem, Proposal
+
+
+class MlCopilotSearcher(AgentSearcher):
+    """MLCopilot as the AgentTTS paper compares it: the two-phase loop without the insights.
+
+    The first guideline is written from the trials of a search on a similar task; there are no
+    initial trials.
+    """
+
+    name = "mlcopilot"
+
+    def __init__(self, problem: Problem, seed: int, similar: object = None, **options: Any) -> None:
+        """`similar` is what `read_experience` takes, `options` are those of AgentSettings. Raises InvalidInput."""
+        self._experience = read_experience(similar)
+        super().__init__(problem, seed, **options)
+
+    def begin(self, n: int) -> list[Proposal]:
+        shown = self._experience.trials[: self.settings.history]
+        self.write_guideline(
+            "experience",
+            BEFORE_ALL,
+            similar_task=self._experience.task,
+            similar_trials=[str(trial) for trial in shown],
+            similar_total=len(self._experience.trials),
+        )
+        return self.propose(n)
