@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -48,10 +48,17 @@ class GenerationRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the store keeps them."""
+        # Written out, because every draw computes a key and asdict copies deeply.
+        sampling = self.sampling
         return {
             "model": self.model,
-            "messages": [asdict(message) for message in self.messages],
-            "sampling": asdict(self.sampling),
+            "messages": [{"role": message.role, "content": message.content} for message in self.messages],
+            "sampling": {
+                "temperature": sampling.temperature,
+                "max_tokens": sampling.max_tokens,
+                "top_p": sampling.top_p,
+                "stop": sampling.stop,
+            },
         }
 
 

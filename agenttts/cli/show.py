@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 
 from agenttts.cli.options import DEFAULT_STORAGE, AsJson, Storage
-from agenttts.cli.summary import print_result, result_to_dict
 
 
 def show(
@@ -21,6 +20,7 @@ def show(
 ) -> None:
     """Show a session's result, its trials, guidelines and transcripts."""
     from agent.session import load_result, load_transcripts
+    from agenttts.cli.summary import print_result, result_to_dict
 
     result = load_result(session, storage)
     calls = load_transcripts(result.session_id, storage) if transcripts else []

@@ -3,55 +3,90 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agenttts.cli.app import main
 
-def agenttts(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def agenttts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in an empty folder, in this process: a new one takes seconds to import everything."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["agenttts", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return Done(left.value.code or 0, out, err)  # type: ignore[arg-type]
+
+    return run
+
+
+def in_a_process(*arguments: str, cwd: Path) -> Done:
+    """Runs a command as a shell would."""
     command = [sys.executable, "-c", "from agenttts.cli.app import main; main()", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
-def document(*arguments: str, cwd: Path) -> Any:
-    done = agenttts(*arguments, "--json", cwd=cwd)
+def document(done: Done) -> Any:
+    """The JSON that a successful command printed."""
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_the_main_job_runs_with_no_arguments(tmp_path: Path) -> None:
-    done = agenttts("search", cwd=tmp_path)
+    done = in_a_process("search", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for expected in ("Best allocation", "Why:", "held-out score", "largest model", "smallest model", "without reuse"):
         assert expected in done.stdout
     assert (tmp_path / "agenttts.db").is_file()
 
 
-def test_search_show_and_resume_agree(tmp_path: Path) -> None:
-    found = document("search", "--trials", "12", "--set", "strategy=majority", cwd=tmp_path)
+def test_search_show_and_resume_agree(agenttts: Run, tmp_path: Path) -> None:
+    found = document(agenttts("search", "--trials", "12", "--set", "strategy=majority", "--json"))
     assert found["state"] == "complete"
     assert len(found["trials"]) == 12
     assert found["best"]["cost"] <= found["config"]["budget"] * (1 + 1e-9)
     assert {e["label"] for e in found["evaluations"]} >= {"best", "largest model everywhere"}
     assert found["generations"]["fresh"] < found["generations"]["requested"]
-    assert document("show", found["session"], cwd=tmp_path) == found
-    assert document("resume", "last", cwd=tmp_path) == found
+    assert document(in_a_process("show", found["session"], "--json", cwd=tmp_path)) == found
+    assert document(agenttts("resume", "last", "--json")) == found
 
 
-def test_equal_seeds_find_the_same(tmp_path: Path) -> None:
-    runs = [document("search", "--trials", "15", "--searcher", "tpe", cwd=tmp_path) for _ in range(2)]
+def test_equal_seeds_find_the_same(agenttts: Run) -> None:
+    runs = [document(agenttts("search", "--trials", "15", "--searcher", "tpe", "--json")) for _ in range(2)]
     assert [t["score"] for t in runs[0]["trials"]] == [t["score"] for t in runs[1]["trials"]]
     assert runs[1]["generations"]["paid"] == 0, "the second search finds every sample in the store"
     assert runs[1]["generations"]["fresh"] == runs[0]["generations"]["fresh"]
 
 
-def test_tasks_and_budget(tmp_path: Path) -> None:
-    assert "multihop-recorded" in document("tasks", cwd=tmp_path)
-    budget = document("budget", cwd=tmp_path)
+def test_tasks_and_budget(agenttts: Run) -> None:
+    assert "multihop-recorded" in document(agenttts("tasks", "--json"))
+    budget = document(agenttts("budget", "--json"))
     assert 0 < budget["feasible_allocations"] < budget["all_allocations"] == 225
-    assert agenttts("budget", cwd=tmp_path).returncode == 0
-    assert agenttts("tasks", cwd=tmp_path).returncode == 0
+    assert agenttts("budget").returncode == 0
+    assert agenttts("tasks").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -72,8 +107,10 @@ def test_tasks_and_budget(tmp_path: Path) -> None:
         (["search", "--trials", "many"], "--trials"),
     ],
 )
-def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = agenttts(*arguments, cwd=tmp_path)
+def test_bad_input_is_one_clear_line_and_leaves_nothing(
+    agenttts: Run, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = agenttts(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -81,6 +118,20 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path: Path, argument
         assert not (tmp_path / "agenttts.db").exists()
 
 
-def test_help_and_version(tmp_path: Path) -> None:
-    assert "search" in agenttts("--help", cwd=tmp_path).stdout
-    assert agenttts("--version", cwd=tmp_path).stdout.strip() == "0.1.0"
+def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
+    done = in_a_process("search", "--searcher", "planer", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'planner'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_help_and_version(agenttts: Run) -> None:
+    assert "search" in agenttts("--help").stdout
+    assert agenttts("--version").stdout.strip() == version("agenttts") == "0.1.0"
+
+
+def test_what_needs_no_search_starts_without_its_libraries(tmp_path: Path) -> None:
+    code = "import sys, agenttts.cli.app; print([m for m in ('langgraph', 'openai', 'sqlalchemy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

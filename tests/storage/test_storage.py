@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ def test_the_key_is_the_content_and_nothing_else() -> None:
     assert ask("q").key == ask("q").key
     others = [ask("q", "other"), ask("r"), replace(ask("q"), sampling=SamplingParameters(0.8, 10))]
     assert len({request.key for request in [ask("q"), *others]}) == 4
+    assert json.dumps(ask("q").to_dict()) == json.dumps(asdict(ask("q"))), "every field belongs to it"
+    # A changed key would orphan every stored and recorded sample.
+    assert ask("q").key == "0f81aada15875c9259a88ad826dbb49ed05e4be1f2872a59a7cae071faf20953"
 
 
 def test_sqlite_runs_in_wal_mode_with_full_synchronisation(tmp_path: Path) -> None:
