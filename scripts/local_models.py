@@ -111,7 +111,7 @@ def serve(files: dict[str, Path], port: int, parallel: int, context: int, thread
             address = None
         if address is None:
             sys.exit(f"{name}: the server did not start; its words are above")
-        print(f"--model {name}:{PARAMETERS[name]:g}@{address}/v1", flush=True)
+        print(f"--model {name}:{PARAMETERS[name] / 1e6:g}M@{address}/v1", flush=True)
     try:
         multiprocessing.connection.wait([process.sentinel for _, process, _ in running])
     except KeyboardInterrupt:
