@@ -1,0 +1,49 @@
+"""Hypothesis strategies: small search spaces, cost models and budgets that fit something."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import strategies as st
+
+from tools.cost import CostModel
+from tools.flops import FlopsCost
+from tools.price import PriceCost
+from tools.space import Model, SearchSpace, Subtask
+
+prices = st.floats(0, 50).map(lambda price: round(price, 2))
+parameters = st.sampled_from([1e8, 5e8, 1e9, 3e9, 7e9, 8e9, 70e9])
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    """One to three subtasks with one to three models each and a few sample counts."""
+    subtasks = []
+    for number in range(draw(st.integers(1, 3))):
+        sizes = draw(st.lists(parameters, min_size=1, max_size=3))
+        models = [Model(f"m{i}", size, draw(prices), draw(prices)) for i, size in enumerate(sizes)]
+        prompt, generation = draw(st.integers(1, 4096)), draw(st.integers(1, 512))
+        subtasks.append(Subtask(f"s{number}", models, prompt_tokens=prompt, generation_tokens=generation))
+    return SearchSpace(subtasks, sample_counts=draw(st.lists(st.integers(1, 40), min_size=1, max_size=5)))
+
+
+# A large base makes costs negative.
+costs: st.SearchStrategy[CostModel] = st.one_of(
+    st.builds(
+        FlopsCost,
+        base_parameters=parameters,
+        base_prompt_tokens=st.integers(1, 4096),
+        base_generation_tokens=st.integers(1, 512),
+    ),
+    st.builds(PriceCost, examples=st.integers(1, 50)),
+)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[SearchSpace, CostModel, float]:
+    """A space, a cost model and a budget: often exactly the cost of some allocation."""
+    space, cost = draw(spaces()), draw(costs)
+    totals = sorted({cost.total(space, allocation) for allocation in space.allocations(math.inf, cost)})
+    budget = draw(st.sampled_from([*totals, space.default_budget(cost)]))
+    # Not between: a gap between two totals may be smaller than the tolerance of a budget.
+    return space, cost, max(budget, totals[0])
