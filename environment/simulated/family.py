@@ -40,7 +40,7 @@ class Noise:
     carried: float = 0.25
     aptitude: float = 0.20
     sampling: float = 0.20
-    fusion: float = 0.03
+    fusion: float = 0.02
 
 
 @dataclass(frozen=True)
