@@ -1,0 +1,131 @@
+"""An arena on recorded generations: every allocation is run once a process, by the real executor."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.comparison.arena import RECORDED, Arena, Scorer
+from environment.executor import Executor
+from environment.sampler import Ledger, Sampler
+from environment.simulation import Optimum
+from environment.task import HELD_OUT, SEARCH, Task
+from environment.trial_runner import Outcome
+from storage.sample import GenerationRequest, Sample
+from tools.errors import InvalidInput
+from tools.space import Allocation
+from tools.trial import StageScore, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an allocation scored on a split, and how many samples of which request it drew."""
+
+    stage_scores: Mapping[str, StageScore]
+    drawn: Mapping[str, int]
+
+    @property
+    def score(self) -> float:
+        """The main metric: the last stage's mean."""
+        return list(self.stage_scores.values())[-1].mean
+
+
+class RecordedArena(Arena):
+    """A recorded task. The truth is the mean of the held-out examples, the oracle the best one of the grid.
+
+    So the true score equals the held-out score, and the oracle, a maximum of means over few
+    examples, lies above what any allocation would score on new examples: a bound, not a promise.
+    """
+
+    source = RECORDED
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.truth = (
+            f"the mean score on the {len(task.held_out_examples)} held-out examples; "
+            "the oracle is the best such mean of the recorded grid"
+        )
+        self._samples = MemorySink()
+        self._evaluated: dict[tuple[Allocation, str], Evaluated] = {}
+
+    def scorer(self, budget: float) -> Scorer:
+        counted = RunUsage()
+
+        def score(allocation: Allocation) -> Outcome:
+            self.task.space.require_feasible(allocation, budget, self.task.cost)
+            found = self._evaluate([allocation], SEARCH)[0]
+            return Outcome(found.stage_scores, counted.of(found.drawn))
+
+        return score
+
+    def true_score(self, allocation: Allocation) -> float:
+        return self._evaluate([allocation], HELD_OUT)[0].score
+
+    def held_out_score(self, allocation: Allocation) -> float:
+        return self.true_score(allocation)
+
+    def _find_oracle(self, budget: float) -> Optimum:
+        space, cost = self.task.space, self.task.cost
+        fitting = list(space.allocations(budget, cost))
+        if not fitting:
+            raise InvalidInput("budget", f"{budget:,.6g} {cost.unit} fits no allocation")
+        scores = [found.score for found in self._evaluate(fitting, HELD_OUT)]
+        price = [cost.total(space, allocation) for allocation in fitting]
+        best = min(range(len(fitting)), key=lambda i: (-scores[i], price[i]))
+        return Optimum(fitting[best], scores[best], price[best])
+
+    def _evaluate(self, allocations: Sequence[Allocation], split: str) -> list[Evaluated]:
+        missing = [allocation for allocation in allocations if (allocation, split) not in self._evaluated]
+        if missing:
+            asyncio.run(self._run(missing, split))
+        return [self._evaluated[allocation, split] for allocation in allocations]
+
+    async def _run(self, allocations: Sequence[Allocation], split: str) -> None:
+        # A sampler belongs to one event loop, and this loop ends with the call; the samples stay.
+        sampler = NotingSampler(self._samples, self.task.connect())
+        executor = Executor(self.task, sampler, math.inf)
+        for allocation in allocations:
+            sampler.drawn = {}
+            outcome = await executor.run(allocation, self.task.examples(split))
+            self._evaluated[allocation, split] = Evaluated(outcome.stage_scores, sampler.drawn)
+
+
+class NotingSampler(Sampler):
+    """Notes what is drawn, by request key; set `drawn` to an empty mapping before a trial."""
+
+    drawn: dict[str, int]
+
+    async def draw(self, request: GenerationRequest, count: int, ledger: Ledger) -> Sequence[Sample]:
+        self.drawn[request.key] = max(count, self.drawn.get(request.key, 0))
+        return await super().draw(request, count, ledger)
+
+
+class RunUsage:
+    """The usage of one run's trials as its session would count it, from what their allocations draw."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def of(self, drawn: Mapping[str, int]) -> Usage:
+        """A trial's usage, given the trials counted before it."""
+        fresh = sum(max(0, count - self._seen.get(key, 0)) for key, count in drawn.items())
+        self._seen.update({key: max(count, self._seen.get(key, 0)) for key, count in drawn.items()})
+        return Usage(requested=sum(drawn.values()), fresh=fresh)
+
+
+class MemorySink:
+    """Samples in a dictionary: recorded ones need no database, whose transactions would take most of the time."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, dict[int, Sample]] = {}
+
+    def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
+        """The samples of each key; a key without samples is absent."""
+        return {key: self._samples[key] for key in keys if key in self._samples}
+
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
+        """Keeps samples; the first of an index stays."""
+        for request, index, sample in entries:
+            self._samples.setdefault(request.key, {}).setdefault(index, sample)
