@@ -21,11 +21,18 @@ from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
 from tools.trial import Guideline, StageScore, Trial, TrialState
 
 if TYPE_CHECKING:
+    from agent.comparison.compare import compare
+    from agent.comparison.plan import SearcherEntry, TaskEntry
+    from agent.comparison.result import Comparison
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
 
 # Imported when first used: they bring the search loop and the database with them.
 _LAZY = {
+    "Comparison": "agent.comparison.result",
+    "SearcherEntry": "agent.comparison.plan",
+    "TaskEntry": "agent.comparison.plan",
+    "compare": "agent.comparison.compare",
     "Search": "agent.search",
     "Result": "agent.session",
     "load_result": "agent.session",
@@ -38,6 +45,7 @@ __all__ = [
     "Allocation",
     "BudgetExceeded",
     "Choice",
+    "Comparison",
     "EndpointError",
     "FlopsCost",
     "Guideline",
@@ -49,13 +57,16 @@ __all__ = [
     "Result",
     "Search",
     "SearchSpace",
+    "SearcherEntry",
     "StageScore",
     "StorageError",
     "Subtask",
+    "TaskEntry",
     "Trial",
     "TrialState",
     "UnknownName",
     "UnknownSession",
+    "compare",
     "load_result",
     "resume",
     "run",

@@ -55,7 +55,7 @@ class Metric:
 
 def metrics(within: float, trials: int) -> tuple[Metric, ...]:
     """The metrics of a comparison; the first is the one that its conclusion rests on."""
-    near = f"within {100 * within:g}% of the oracle"
+    near = f"{100 * within:g}% of the oracle"
 
     def trials_to_oracle(run: Run) -> float | None:
         arrival = run.arrival(within)
@@ -68,26 +68,26 @@ def metrics(within: float, trials: int) -> tuple[Metric, ...]:
     return (
         Metric(
             "recommended_true_score",
-            "true score of the recommended trial",
+            "true score (recommended)",
             True,
             lambda run: run.recommended.true_score if run.recommended else None,
         ),
         Metric(
             "best_true_score",
-            "true score of the trial with the best search score",
+            "true score (best searched)",
             True,
             lambda run: run.best.true_score if run.best else None,
         ),
         Metric(
             "held_out_score",
-            "held-out score of the recommended trial",
+            "held-out score (recommended)",
             True,
             lambda run: run.recommended.held_out_score if run.recommended else None,
         ),
         Metric("trials_to_oracle", f"trials to {near}", False, trials_to_oracle, never=lambda _: trials + 1),
         Metric(
             "generations_to_oracle",
-            f"paid generations to {near}",
+            f"generations to {near}",
             False,
             generations_to_oracle,
             never=lambda runs: 1 + max(run.generations for run in runs),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agent.comparison.result import Comparison
 
 FORMATS = ("svg", "png", "pdf")
+NONE = "none"
+"""Where a format is asked for: no plots."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, which colour-blind readers tell apart; line styles tell more searchers apart."""
 STYLES = ("-", "--", ":")

@@ -42,6 +42,7 @@ def run_plan(plan: Plan, workers: int, report: Report) -> list[Run]:
     cells = list(plan.cells)
     runs: dict[Cell, list[Run]] = {}
     done = failed = 0
+    report(Progress(done, plan.runs, failed))
     with closing(_in_turn(plan, cells) if workers == 1 else _in_parallel(plan, cells, workers)) as results:
         for cell, found in results:
             runs[cell] = found
