@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -72,10 +72,17 @@ def drive(search: Search, trials: int, batch: int = 10, fail: Callable[[int], bo
 class SearcherConformance:
     """Every searcher passes these. Override `searcher`, and `options` where it takes some.
 
-    `trials` is how long the longer searches run, at least 12: less for a searcher that is slow.
+    A searcher that is slow lowers `trials`, the length of the longer searches, to 12 at the least,
+    and may name fewer `problems` of PROBLEMS.
     """
 
     trials: ClassVar[int] = 25
+    problems: ClassVar[Sequence[str]] = tuple(PROBLEMS)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Has pytest run the tests that take a problem's `name` on every one of `problems`."""
+        if "name" in metafunc.fixturenames:
+            metafunc.parametrize("name", self.problems)
 
     @pytest.fixture
     def searcher(self) -> Build:
@@ -104,7 +111,6 @@ class SearcherConformance:
 
         return begin
 
-    @pytest.mark.parametrize("name", PROBLEMS)
     @pytest.mark.parametrize("batch", [1, 10])
     def test_every_trial_is_feasible_and_new(self, start: Callable[..., Search], name: str, batch: int) -> None:
         """Proposals fit the budget; while something is untried, something untried is proposed."""

@@ -43,7 +43,9 @@ class TestTpe(SearcherConformance):
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="the gp searcher needs torch, which is not installed")
 class TestGp(SearcherConformance):
-    trials = 12  # the process is fitted from the 11th on, which takes its time
+    # The process is fitted from the 11th trial on, which takes its time.
+    trials = 12
+    problems = ("one stage", "three stages", "negative costs")
 
     @pytest.fixture
     def searcher(self) -> type[Searcher]:

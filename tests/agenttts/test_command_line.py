@@ -119,9 +119,9 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(
 
 
 def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
-    done = in_a_process("search", "--searcher", "planer", cwd=tmp_path)
+    done = in_a_process("budget", "--cost", "flop", cwd=tmp_path)
     assert done.returncode == 2
-    assert "did you mean 'planner'" in done.stderr
+    assert "did you mean 'flops'" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
