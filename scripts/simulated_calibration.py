@@ -162,6 +162,17 @@ def _winner(models: dict[str, tuple[int, float]]) -> str:
     return f"{best} x {models[best][0]}; smallest leads largest by {lead:+.3f}"
 
 
+def parameters() -> list[str]:
+    """The centre of every family, as the code holds it."""
+    rows = []
+    for family in (*PAPER_FAMILIES, *CONTRARY_FAMILIES):
+        for stage in family.stages:
+            for model, c in stage.curves.items():
+                numbers = (c.single, c.peak, c.top, c.late, c.coupling, c.delay)
+                rows.append([family.name, stage.name, model.name, *(f"{number:g}" for number in numbers)])
+    return table(["family", "subtask", "model", "single", "peak", "top", "late", "coupling", "delay"], rows)
+
+
 def bayesian_optimisation(draws: int) -> list[str]:
     """Table 1's BO row against the package's gp searcher, which never wastes a trial on the budget."""
     from agent.search import Search
@@ -188,18 +199,20 @@ def main() -> None:
     parser.add_argument("--bo", type=int, default=0, help="draws of the gp searcher too; slow")
     parser.add_argument("--write", type=Path, help="a Markdown file whose marked part is replaced")
     arguments = parser.parse_args()
-    lines = [
-        "Everything below is simulated.",
-        "",
-        *table_1(arguments.draws),
-        *case_study(),
-        *table_2(arguments.draws),
-        *insights(),
-        *search_examples(arguments.draws),
-        *budgets(),
+    sections = [
+        ("Table 1", table_1(arguments.draws)),
+        ("Case study", case_study()),
+        ("Table 2", table_2(arguments.draws)),
+        ("Insights", insights()),
+        ("Number of search examples", search_examples(arguments.draws)),
+        ("True optima", budgets()),
+        ("Parameters", parameters()),
     ]
     if arguments.bo > 1:
-        lines += bayesian_optimisation(arguments.bo)
+        sections.insert(1, ("Bayesian optimisation", bayesian_optimisation(arguments.bo)))
+    lines = ["Everything below is simulated; draw 0 is the centre of a family.", ""]
+    for title, section in sections:
+        lines += [f"### {title}", "", *section]
     text = "\n".join(lines)
     print(text)
     if arguments.write:

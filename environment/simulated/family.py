@@ -58,8 +58,7 @@ class Variation:
 class Family:
     """A simulated task's surfaces. Draw 0 is the centre; every other number is a departure from it.
 
-    `budgets` are in units of FlopsCost, the medium one is the paper's. `case_study` names the
-    budget of a documented optimum, where there is one.
+    `budgets` (low, medium, high) are in units of FlopsCost; the medium one is the paper's.
     """
 
     name: str

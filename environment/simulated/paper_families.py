@@ -91,7 +91,7 @@ CWQ = multi_hop(
         LLAMA_8B: Curve(single=0.71, peak=12, top=0.785, late=0.77, coupling=1.1, delay=5.0),
         LLAMA_70B: Curve(single=0.735, peak=20, top=0.775, late=0.765, coupling=0.6, delay=3.0),
     },
-    {"low": 280, "medium": 520, "high": 1150},
+    {"low": 280, "medium": 521, "high": 1150},
     ((1024, 64), (256, 64)),
 )
 
