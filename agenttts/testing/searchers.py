@@ -147,14 +147,16 @@ class SearcherConformance:
     def test_the_order_of_telling_changes_nothing(self, build: Callable[[Problem, int], Searcher]) -> None:
         """The trials of a batch are told in any order."""
         problem = problem_of(space(2), FlopsCost())
-        asked: list[list[Proposal]] = []
+        proposed: list[list[Allocation]] = []
         for step in (1, -1):
             made = build(problem, 3)
-            for number in range(2):
-                batch = made.ask(6)
+            allocations: list[Allocation] = []
+            for number in range(4):
+                batch = made.ask(4)
+                allocations += [proposal.allocation for proposal in batch]
                 made.tell([_complete(problem, p, number, i) for i, p in enumerate(batch)][::step])
-            asked.append(made.ask(4))
-        assert [p.allocation for p in asked[0]] == [p.allocation for p in asked[1]]
+            proposed.append(allocations)
+        assert proposed[0] == proposed[1]
 
     def test_failed_trials_are_survived(self, start: Callable[..., Search]) -> None:
         """A failed trial has no score; the search goes on and finds a best one."""
