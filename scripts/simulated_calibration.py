@@ -162,6 +162,26 @@ def _winner(models: dict[str, tuple[int, float]]) -> str:
     return f"{best} x {models[best][0]}; smallest leads largest by {lead:+.3f}"
 
 
+def departures(draws: int) -> list[str]:
+    """How far draws are from the centre: whose models are best there, and what the centre's optimum loses."""
+    rows = []
+    for family in (*PAPER_FAMILIES, *CONTRARY_FAMILIES):
+        budget = family.budgets["medium"]
+        usual = SimulatedProblem(family).oracle(budget).allocation
+        models, losses = [], []
+        for draw in range(1, draws + 1):
+            problem = SimulatedProblem(family, draw)
+            best = problem.oracle(budget)
+            models.append(tuple(choice.model for choice in best.allocation.values()))
+            losses.append(best.score - list(problem.expected(usual).values())[-1])
+        same = models.count(tuple(choice.model for choice in usual.values()))
+        rows.append(
+            [family.name, f"{same} of {draws}", str(len(set(models))), f"{fmean(losses):.3f}", f"{max(losses):.3f}"]
+        )
+    header = ("draws with the centre's best models", "kinds of best models", "the centre's optimum loses", "at most")
+    return table(["family", *header], rows)
+
+
 def parameters() -> list[str]:
     """The centre of every family, as the code holds it."""
     rows = []
@@ -206,6 +226,7 @@ def main() -> None:
         ("Insights", insights()),
         ("Number of search examples", search_examples(arguments.draws)),
         ("True optima", budgets()),
+        ("Draws", departures(min(arguments.draws, 50))),
         ("Parameters", parameters()),
     ]
     if arguments.bo > 1:

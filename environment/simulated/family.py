@@ -47,11 +47,11 @@ class Noise:
 class Variation:
     """Standard deviations by which a draw departs from the centre; `level` is a score, the rest logarithms."""
 
-    level: float = 0.01
-    single: float = 0.15
-    peak: float = 0.20
-    fall: float = 0.20
-    coupling: float = 0.15
+    level: float = 0.02
+    single: float = 0.30
+    peak: float = 0.40
+    fall: float = 0.30
+    coupling: float = 0.30
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,8 @@ CWQ = multi_hop(
         QWEN_72B: Curve(single=0.77, peak=8, top=0.80, late=0.77),
     },
     {
-        LLAMA_8B: Curve(single=0.71, peak=12, top=0.785, late=0.77, coupling=1.1, delay=5.0),
-        LLAMA_70B: Curve(single=0.735, peak=20, top=0.775, late=0.765, coupling=0.6, delay=3.0),
+        LLAMA_8B: Curve(single=0.705, peak=12, top=0.781, late=0.765, coupling=1.1, delay=5.0),
+        LLAMA_70B: Curve(single=0.73, peak=20, top=0.771, late=0.76, coupling=0.6, delay=3.0),
     },
     {"low": 280, "medium": 521, "high": 1150},
     ((1024, 64), (256, 64)),
@@ -103,8 +103,8 @@ WEBQSP = multi_hop(
         QWEN_72B: Curve(single=0.85, peak=8, top=0.88, late=0.86),
     },
     {
-        LLAMA_8B: Curve(single=0.83, peak=10, top=0.895, late=0.87, coupling=1.4, delay=5.0),
-        LLAMA_70B: Curve(single=0.85, peak=18, top=0.885, late=0.87, coupling=0.9, delay=3.0),
+        LLAMA_8B: Curve(single=0.825, peak=10, top=0.89, late=0.865, coupling=1.4, delay=5.0),
+        LLAMA_70B: Curve(single=0.845, peak=18, top=0.88, late=0.865, coupling=0.9, delay=3.0),
     },
     {"low": 260, "medium": 474, "high": 1050},
     ((1024, 64), (128, 64)),
@@ -190,7 +190,7 @@ CHATDEV = Family(
         ),
     ),
     {"low": 980, "medium": 1768, "high": 3900},
-    variation=Variation(level=0.004),
+    variation=Variation(level=0.006),
 )
 
 PAPER_FAMILIES = (TWO_WIKI, HOTPOT, CWQ, WEBQSP, TASKBENCH, CHATDEV)
