@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import closing, contextmanager
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
-from signal import SIG_IGN, SIGINT, signal
 
 from agent.comparison.arena import Arena, draw_of, open_arena
 from agent.comparison.plan import Cell, Plan
@@ -67,16 +67,17 @@ def _in_parallel(plan: Plan, cells: Sequence[Cell], workers: int) -> Generator[t
     # Spawned everywhere: a fork would copy threads and locks, and behave otherwise on other systems.
     context = get_context("spawn")
     stop = context.Event()
-    with _one_thread_each():
-        pool = ProcessPoolExecutor(min(workers, len(cells)), context, _start_worker, (plan, stop))
-        try:
+    pool = ProcessPoolExecutor(min(workers, len(cells)), context, _start_worker, (plan, stop))
+    try:
+        with _one_thread_each(), _deaf_to_interrupts():
+            # The first submission starts the processes, which inherit both.
             futures: dict[Future[list[Run]], Cell] = {pool.submit(_work, cell): cell for cell in cells}
-            for future in as_completed(futures):
-                cell, error = futures[future], future.exception()
-                yield cell, failed_runs(plan, cell, error) if error else future.result()
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+        for future in as_completed(futures):
+            cell, error = futures[future], future.exception()
+            yield cell, failed_runs(plan, cell, error) if error else future.result()
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
 
 
 class _Worker:
@@ -107,8 +108,7 @@ _workers: list[_Worker] = []
 
 
 def _start_worker(plan: Plan, stop: Event) -> None:
-    # The parent tells workers when to stop; a Ctrl-C reaches the whole group of processes.
-    signal(SIGINT, SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _workers[:] = [_Worker(plan, stop)]
 
 
@@ -129,3 +129,19 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started inside do not hear Ctrl-C, which reaches the whole group: the parent tells them to stop.
+
+    Blocked and not ignored, so that the parent hears afterwards what came meanwhile.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
