@@ -90,7 +90,7 @@ class Result:
 
     @property
     def best(self) -> Trial:
-        """The trial with the highest search score. Raises AgentttsError when none is complete."""
+        """The trial that the searcher recommends. Raises AgentttsError when none is complete."""
         best = self.best_or_none
         if best is None:
             raise AgentttsError(f"session {self.session_id} has no complete trial")
@@ -98,7 +98,14 @@ class Result:
 
     @property
     def best_or_none(self) -> Trial | None:
-        """The trial with the highest search score, None while none is complete."""
+        """The recommended trial; while the session goes on the one with the highest search score."""
+        judged = self.evaluation(BEST)
+        chosen = [trial for trial in self.trials if judged is not None and trial.allocation == judged.allocation]
+        return chosen[0] if chosen else self.luckiest
+
+    @property
+    def luckiest(self) -> Trial | None:
+        """The trial with the highest search score, which luck may have helped."""
         return best_trial(self.trials)
 
     @property
@@ -268,11 +275,12 @@ async def _restore(loop: SearchLoop) -> None:
 
 async def _judge(record: SessionRecord, task: Task, search: Search, runner: TrialRunner, archive: Archive) -> None:
     """Scores the best and the naive allocations on both splits, where not yet done."""
-    if search.best is None:
+    recommended = search.recommended
+    if recommended is None:
         raise AgentttsError(f"session {record.id}: no trial was completed, there is nothing to judge")
     budget = record.config.budget
     contenders = {
-        BEST: search.best.allocation,
+        BEST: recommended.allocation,
         LARGEST: naive_allocation(task, budget, largest=True),
         SMALLEST: naive_allocation(task, budget, largest=False),
     }

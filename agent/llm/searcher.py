@@ -8,7 +8,7 @@ from typing import Any
 from agent.initial_trials import initial_trials
 from agent.llm.agent_searcher import AgentSearcher
 from agent.llm.functions import CURVES, FACTS
-from agent.planner import PlannerSearcher
+from agent.planner.searcher import PlannerSearcher
 from agent.searcher import Problem, Proposal
 from tools.space import Allocation
 from tools.trial import Guideline, Trial

@@ -76,6 +76,12 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
         table.add_row(subtask, choice.model, str(choice.samples))
     console.print(table)
     console.print(f"Why: {best.reason}", markup=False)
+    if (luckiest := result.luckiest) is not None and luckiest != best:
+        console.print(
+            f"Trial {luckiest.number} ({luckiest.allocation}) scored {luckiest.score:.3f} on the search examples; "
+            f"the searcher expects less of it on new ones.",
+            markup=False,
+        )
     scores = Table("allocation", "", "cost", "search score", "held-out score", title="Scores with 95% intervals")
     for label in (BEST, LARGEST, SMALLEST):
         held_out = result.evaluation(label, HELD_OUT)

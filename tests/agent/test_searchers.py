@@ -11,7 +11,7 @@ from agent.llm.searcher import LlmSearcher
 from agent.optuna_gp import GpSearcher
 from agent.optuna_random import RandomSearcher
 from agent.optuna_tpe import TpeSearcher
-from agent.planner import PlannerSearcher
+from agent.planner.searcher import PlannerSearcher
 from agent.search import Search
 from agent.searcher import SEARCHERS, Problem, Searcher
 from agenttts.testing.searchers import SearcherConformance, drive, score, space

@@ -1,0 +1,1 @@
+"""The planner: AgentTTS's three insights as priors, without a language model."""

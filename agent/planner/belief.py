@@ -1,0 +1,147 @@
+"""What the trials so far let the planner believe about every allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.planner.regression import Array, Posterior
+from agent.planner.response import UNIT, AdditiveModel, ChoiceTable, CoupledModel, Insights, Response
+from agent.searcher import Problem
+from tools.history import completed
+from tools.space import Allocation, Choice
+from tools.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Between scores and modelled units, in which they have mean 0 and deviation UNIT."""
+
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, scores: Array) -> Scale:
+        """The scale of some scores; at least one."""
+        spread = float(scores.std())
+        return cls(float(scores.mean()), spread if spread > 1e-9 else 1.0)
+
+    def modelled(self, scores: Array) -> Array:
+        return (scores - self.centre) / self.spread * UNIT
+
+    def score(self, value: float) -> float:
+        return self.centre + value / UNIT * self.spread
+
+
+class Belief:
+    """Posteriors over every subtask's response, from at least one completed trial.
+
+    Where trials carry stage scores, each subtask's response is learnt from its own scores, given
+    those of the subtask before it; else the final score is taken for a sum over the choices.
+    """
+
+    def __init__(
+        self, problem: Problem, tables: Sequence[ChoiceTable], insights: Insights, trials: Sequence[Trial]
+    ) -> None:
+        self._problem = problem
+        self._tables = tables
+        self._names = [subtask.name for subtask in problem.space.subtasks]
+        self._additive: AdditiveModel | None = None
+        self._done = completed(trials)
+        self.best = self._done[0]
+        # Trials of others (a resumed history) may use counts that a thinned table lacks.
+        rows = [(t, [self._row(i, t.allocation[name]) for i, name in enumerate(self._names)]) for t in self._done]
+        if all(set(self._names[:-1]) <= set(t.stage_scores) for t in self._done):
+            self._fit_stages(rows, insights)
+        else:
+            self._fit_sum(rows, insights)
+
+    def mean(self) -> list[Response]:
+        """The expected response of every subtask."""
+        return self._responses([posterior.mean for posterior in self._posteriors])
+
+    def sample(self, rng: np.random.Generator) -> list[Response]:
+        """A response of every subtask drawn from what is possible."""
+        return self._responses([posterior.sample(rng) for posterior in self._posteriors])
+
+    def expected(self, allocation: Allocation) -> float:
+        """The expected final score of an allocation."""
+        value = np.zeros(1)
+        for position, (name, response) in enumerate(zip(self._names, self.mean(), strict=True)):
+            value = response.at(value)[:, self._row(position, allocation[name])]
+        return self._scale.score(float(value[0]))
+
+    def why(self, allocation: Allocation, value: float, *, likely: bool) -> str:
+        """The reason to try an allocation: what it changes in the best one, and what it may score."""
+        moves = []
+        for name in self._names:
+            old, new = self.best.allocation[name], allocation[name]
+            if old.model != new.model:
+                moves.append(f"{new} instead of {old} in {name} (Insight 1)")
+            elif old.samples != new.samples:
+                moves.append(f"{new.samples} instead of {old.samples} samples in {name} (Insight 2)")
+        if len(moves) > 1:
+            moves.append("shifting budget between them (Insight 3)")
+        basis = "the curves so far expect" if likely else "curves that fit the trials allow"
+        return f"{basis} {self._scale.score(value):.3f}: {'; '.join(moves)}"
+
+    def summary(self) -> str:
+        """What is believed, for people: the best trial, and each subtask's models and curves."""
+        best, unit = self.best, self._problem.cost.unit
+        lines = [
+            f"Best so far {best.score:.3f} with {best.allocation} at {best.cost:,.4g} {unit}; "
+            f"expected {self.expected(best.allocation):.3f} without its luck."
+        ]
+        upstream = np.zeros(1)
+        for position, (name, response) in enumerate(zip(self._names, self.mean(), strict=True)):
+            table = self._tables[position]
+            values = response.at(upstream)[0]
+            peaks: dict[str, tuple[float, int]] = {}
+            for choice, value in zip(table.choices, values, strict=True):
+                peaks[choice.model] = max(peaks.get(choice.model, (-np.inf, 0)), (float(value), -choice.samples))
+            ranked = sorted(peaks.items(), key=lambda item: -item[1][0])
+            shown = ", ".join(f"{model} with {-peak[1]} samples" for model, peak in ranked)
+            lines.append(f"{name}: preferred from best to worst, each at its expected peak: {shown}.")
+            upstream = values[self._row(position, best.allocation[name])][None]
+        return "\n".join(lines)
+
+    def _fit_stages(self, rows: Sequence[tuple[Trial, list[int]]], insights: Insights) -> None:
+        self._models = [
+            CoupledModel(table, insights, upstream=position > 0) for position, table in enumerate(self._tables)
+        ]
+        self._posteriors: list[Posterior] = []
+        before: Array = np.zeros(len(rows))
+        for position, model in enumerate(self._models):
+            raw = np.array([self._stage_score(trial, position) for trial, _ in rows])
+            # Trials that agree up to this subtask repeat one measurement, not several.
+            first: dict[tuple[int, ...], int] = {}
+            for row, (_, picks) in enumerate(rows):
+                first.setdefault(tuple(picks[: position + 1]), row)
+            distinct = list(first.values())
+            self._scale = Scale.of(raw[distinct])
+            scores = self._scale.modelled(raw)
+            picked = [rows[row][1][position] for row in distinct]
+            self._posteriors.append(model.fit(picked, before[distinct], scores[distinct]))
+            before = scores
+
+    def _fit_sum(self, rows: Sequence[tuple[Trial, list[int]]], insights: Insights) -> None:
+        raw = np.array([trial.score or 0.0 for trial, _ in rows])
+        self._scale = Scale.of(raw)
+        additive = AdditiveModel(self._tables, insights)
+        self._posteriors = [additive.fit([picks for _, picks in rows], self._scale.modelled(raw))]
+        self._additive = additive
+
+    def _responses(self, weights: Sequence[Array]) -> list[Response]:
+        if self._additive is not None:
+            return self._additive.responses(weights[0])
+        return [model.response(w) for model, w in zip(self._models, weights, strict=True)]
+
+    def _stage_score(self, trial: Trial, position: int) -> float:
+        if position == len(self._names) - 1:
+            return trial.score or 0.0
+        return trial.stage_scores[self._names[position]].mean
+
+    def _row(self, position: int, choice: Choice) -> int:
+        return self._tables[position].nearest(choice)

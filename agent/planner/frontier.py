@@ -1,0 +1,85 @@
+"""The best allocations within the budget for a response of every subtask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from agent.planner.regression import Array
+from agent.planner.response import ChoiceTable, Response
+from agent.searcher import Problem
+from tools.cost import BUDGET_TOLERANCE
+from tools.space import Allocation
+
+PREFIXES = 20_000
+"""Beginnings of allocations that are followed at once; beyond it only promising ones are kept."""
+LARGEST_GRID = 250_000
+"""Where a space has more choices of every subtask combined than this, sample counts are thinned."""
+BINS = 200
+FIRST = 1000
+
+
+def sample_counts(problem: Problem) -> list[int]:
+    """The counts the planner considers: all of them in small spaces, else a log-spaced selection."""
+    counts = list(problem.space.sample_counts)
+    models = [len(subtask.models) for subtask in problem.space.subtasks]
+    each = int((LARGEST_GRID / np.prod(models)) ** (1 / len(models)))
+    if len(counts) <= each:
+        return counts
+    places = np.geomspace(1, len(counts), each)
+    return [counts[position] for position in sorted({round(place) - 1 for place in places})]
+
+
+class Frontier:
+    """Puts allocations together stage by stage, keeping what the later stages cost at least free."""
+
+    def __init__(self, problem: Problem, tables: Sequence[ChoiceTable]) -> None:
+        self._problem = problem
+        self._tables = tables
+        subtasks = problem.space.subtasks
+        self._costs = [
+            np.array([problem.cost.subtask(subtask, choice) for choice in table.choices])
+            for subtask, table in zip(subtasks, tables, strict=True)
+        ]
+        floors = [float(costs.min()) for costs in self._costs]
+        limit = problem.budget + BUDGET_TOLERANCE * max(1.0, abs(problem.budget))
+        self._limits = [limit - sum(floors[position + 1 :]) for position in range(len(floors))]
+
+    def ranked(self, responses: Sequence[Response]) -> Iterator[tuple[Allocation, float]]:
+        """Feasible allocations from the highest final score down, with that score in modelled units."""
+        score, spent = np.zeros(1), np.zeros(1)
+        picks: npt.NDArray[np.intp] = np.zeros((1, 0), dtype=np.intp)
+        for position, (response, costs) in enumerate(zip(responses, self._costs, strict=True)):
+            total = spent[:, None] + costs
+            prefix, choice = np.nonzero(total <= self._limits[position])
+            score = response.at(score)[prefix, choice]
+            spent = total[prefix, choice]
+            picks = np.column_stack([picks[prefix], choice])
+            if position < len(responses) - 1 and len(score) > PREFIXES:
+                kept = _promising(score, spent)
+                score, spent, picks = score[kept], spent[kept], picks[kept]
+        names = [subtask.name for subtask in self._problem.space.subtasks]
+        for row in _descending(score):
+            chosen = (table.choices[pick] for table, pick in zip(self._tables, picks[row], strict=True))
+            yield Allocation(dict(zip(names, chosen, strict=True))), float(score[row])
+
+
+def _promising(score: Array, spent: Array) -> npt.NDArray[np.intp]:
+    """For every level of spending the prefixes with the highest scores."""
+    bins = np.digitize(spent, np.quantile(spent, np.linspace(0, 1, BINS + 1)[1:-1]))
+    order = np.lexsort((-score, bins))
+    ranks = np.arange(len(order)) - np.searchsorted(bins[order], bins[order])
+    kept: npt.NDArray[np.intp] = order[ranks < PREFIXES // BINS]
+    return kept
+
+
+def _descending(score: Array) -> Iterator[int]:
+    """Positions from the highest score down; the rest is sorted only where the first are not enough."""
+    first = min(FIRST, len(score))
+    top = np.argpartition(-score, first - 1)[:first]
+    yield from (int(row) for row in top[np.argsort(-score[top], kind="stable")])
+    if first < len(score):
+        seen = set(top.tolist())
+        yield from (row for row in np.argsort(-score, kind="stable").tolist() if row not in seen)

@@ -1,0 +1,172 @@
+"""Models of how the subtasks' scores answer to their choices and to what came before them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.planner.regression import Array, Posterior, Prior
+from tools.space import Choice, SearchSpace, Subtask
+
+UNIT = 0.1
+"""Scores are modelled with this standard deviation, so that the priors fit any metric."""
+KNOTS = np.linspace(0.0, 1.0, 6)
+LENGTH = 0.4
+"""Length scale of the curves on the log scale of the sample counts, from 0 (one) to 1 (the most)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Insights:
+    """Which of AgentTTS's insights the priors hold: 1 models, 2 samples, 3 coupling."""
+
+    models: bool = True
+    samples: bool = True
+    coupling: bool = True
+
+
+class ChoiceTable:
+    """Every choice for one subtask as arrays, in a fixed order: model by size, samples rising."""
+
+    def __init__(self, space: SearchSpace, subtask: Subtask, counts: Sequence[int]) -> None:
+        models = subtask.by_size
+        self.choices = [Choice(model.name, count) for model in models for count in counts]
+        self.model = np.repeat(np.arange(len(models)), len(counts))
+        most = math.log(space.max_samples) or 1.0
+        self.place: Array = np.tile(np.log(np.asarray(counts, dtype=np.float64)) / most, len(models))
+        sizes = np.log([model.parameters for model in models])
+        self.size: Array = ((sizes - sizes.mean()) / (float(sizes.std()) or 1.0))[self.model]
+        self._index = {choice: position for position, choice in enumerate(self.choices)}
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    def nearest(self, choice: Choice) -> int:
+        """The position of the choice, or of its model's nearest sample count where counts are thinned."""
+        if choice in self._index:
+            return self._index[choice]
+        same = [position for position, known in enumerate(self.choices) if known.model == choice.model]
+        return min(same, key=lambda position: abs(self.choices[position].samples - choice.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """score = level + slope * upstream + bend * upstream^2 for each choice, in modelled units."""
+
+    level: Array
+    slope: Array
+    bend: float = 0.0
+
+    def at(self, upstream: Array) -> Array:
+        """The scores of all choices (columns) after each upstream score (rows)."""
+        u = upstream[:, None]
+        return self.level + self.slope * u + self.bend * u * u
+
+
+class CoupledModel:
+    """One subtask's score from its choice and the score of the subtask before it.
+
+    The features: model size and a level of each model (Insight 1), a curve over the samples that
+    all models share and one of each model (Insight 2), the upstream score and how each choice
+    answers to it (Insight 3). Priors say what the insights expect, and are wide enough for data
+    to overrule them.
+    """
+
+    def __init__(self, table: ChoiceTable, insights: Insights, *, upstream: bool) -> None:
+        self._own, prior = own_features(table, insights)
+        self._coupled, coupling = coupling_features(table)
+        if not (upstream and insights.coupling):
+            self._coupled, coupling = self._coupled[:, :0], _none()
+        self._bend = Prior(np.zeros(1), np.full(1, 0.3), np.zeros(1, dtype=bool)) if len(coupling.mean) else _none()
+        self._prior = prior.joined(coupling).joined(self._bend)
+
+    def fit(self, rows: Sequence[int], upstream: Array, scores: Array) -> Posterior:
+        """The posterior after scores of choices (by index) after upstream scores, in modelled units."""
+        index, u = np.asarray(rows, dtype=np.intp), upstream[:, None]
+        bend = u * u / UNIT * np.ones(len(self._bend.mean))
+        return Posterior(np.hstack([self._own[index], self._coupled[index] * u, bend]), scores, self._prior)
+
+    def response(self, weights: Array) -> Response:
+        """What weights mean for every choice."""
+        own, coupled = self._own.shape[1], self._coupled.shape[1]
+        bend = float(weights[own + coupled :].sum()) / UNIT
+        return Response(self._own @ weights[:own], self._coupled @ weights[own : own + coupled], bend)
+
+
+class AdditiveModel:
+    """The final score as a sum over the subtasks' choices, for objectives without stage scores."""
+
+    def __init__(self, tables: Sequence[ChoiceTable], insights: Insights) -> None:
+        self._own, priors = zip(*(own_features(table, insights) for table in tables), strict=True)
+        self._prior = priors[0]
+        for prior in priors[1:]:
+            self._prior = self._prior.joined(prior)
+
+    def fit(self, rows: Sequence[Sequence[int]], scores: Array) -> Posterior:
+        """The posterior after final scores of allocations, each a choice index for every subtask."""
+        columns = np.asarray(rows, dtype=np.intp).T
+        features = [own[column] for own, column in zip(self._own, columns, strict=True)]
+        return Posterior(np.hstack(features), scores, self._prior)
+
+    def responses(self, weights: Array) -> list[Response]:
+        """Each subtask's share, added to those before it."""
+        ends = np.cumsum([own.shape[1] for own in self._own])
+        parts = np.split(weights, ends[:-1])
+        levels = [own @ part for own, part in zip(self._own, parts, strict=True)]
+        return [Response(level, np.ones(len(level))) for level in levels]
+
+
+def own_features(table: ChoiceTable, insights: Insights) -> tuple[Array, Prior]:
+    """Features of a choice alone, with the prior of their weights."""
+    models = np.eye(int(table.model.max()) + 1)[table.model]
+    curve = _curve_features(table.place) if insights.samples else table.place[:, None]
+    rise = (1 - np.exp(-4 * table.place))[:, None]
+    blocks = [
+        (np.ones((len(table), 1)), 0.0, 2.0),
+        (table.size[:, None], 0.3 if insights.models else 0.0, 1.0),
+        (models, 0.0, 1.0),
+        (rise, 0.3 if insights.samples else 0.0, 0.5),
+        (curve, 0.0, 0.5),
+        ((models[:, :, None] * curve[:, None, :]).reshape(len(table), -1), 0.0, 0.6),
+    ]
+    return _stacked(blocks, relative=True)
+
+
+def coupling_features(table: ChoiceTable) -> tuple[Array, Prior]:
+    """Features that multiply the upstream score, with the prior of their weights."""
+    models = np.eye(int(table.model.max()) + 1)[table.model]
+    place = table.place[:, None] - 0.5
+    blocks = [
+        (np.ones((len(table), 1)), 0.4, 0.4),
+        (models, 0.0, 0.25),
+        (place, 0.0, 0.3),
+        (models * place, 0.0, 0.2),
+        (_curve_features(table.place), 0.0, 0.15),
+    ]
+    return _stacked(blocks, relative=False)
+
+
+def _none() -> Prior:
+    return Prior(np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool))
+
+
+def _stacked(blocks: Sequence[tuple[Array, float, float]], *, relative: bool) -> tuple[Array, Prior]:
+    widths = [features.shape[1] for features, _, _ in blocks]
+    means = np.repeat([mean for _, mean, _ in blocks], widths)
+    deviations = np.repeat([deviation for _, _, deviation in blocks], widths)
+    features = np.hstack([features for features, _, _ in blocks])
+    return features, Prior(means, deviations, np.full(len(means), relative))
+
+
+def _curve_features(place: Array) -> Array:
+    """Smooth functions on [0, 1] of unit variance: a Gaussian process cut to its knots."""
+
+    def kernel(left: Array, right: Array) -> Array:
+        difference: Array = (left[:, None] - right[None, :]) / LENGTH
+        return np.exp(-0.5 * difference**2)
+
+    root = np.linalg.cholesky(kernel(KNOTS, KNOTS) + 1e-6 * np.eye(len(KNOTS)))
+    features: Array = np.linalg.solve(root, kernel(KNOTS, place)).T
+    return features
