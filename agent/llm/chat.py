@@ -14,8 +14,8 @@ import openai
 import tenacity
 
 from agent.llm.settings import AgentSettings
+from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import is_passing, readable
-from environment.backends.openai_backend import Endpoint
 from storage.transcript import Transcript
 from tools.errors import AgentttsError, EndpointError, InvalidInput
 

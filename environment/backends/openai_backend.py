@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from environment.backends.chat_answer import ChatAnswer, Choice, TokenMeter
 from environment.backends.chat_request import Ability, request_body, runs_of
-from environment.backends.endpoint import Endpoint as Endpoint
+from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import HINTS, PassingError, is_passing, readable, retry_after
 from storage.sample import GenerationRequest, Sample
 from tools.errors import EndpointError

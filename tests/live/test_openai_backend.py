@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 import pytest
 
-from environment.backends.openai_backend import Endpoint, OpenAIBackend
+from environment.backends.endpoint import Endpoint
+from environment.backends.openai_backend import OpenAIBackend
 from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
 from tests.live.conftest import LiveServer
 from tools.errors import EndpointError
