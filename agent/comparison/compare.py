@@ -13,6 +13,8 @@ from agent.comparison.run import build_search
 from tools.errors import InvalidInput
 from tools.validation import is_count
 
+ONE_PROBLEM = "it is one problem, whose seeds vary the searchers alone"
+
 
 def compare(
     tasks: str | TaskEntry | Sequence[str | TaskEntry],
@@ -70,8 +72,9 @@ def check_plan(plan: Plan) -> dict[str, str]:
     """What the true score of each task is; raises InvalidInput where a task, budget or searcher cannot run."""
     truths: dict[str, str] = {}
     for position, entry in enumerate(plan.tasks):
-        arena = open_arena(plan, position, draw_of(entry, plan.first_seed))
-        truths[entry.label] = arena.truth
+        draw = draw_of(entry, plan.first_seed)
+        arena = open_arena(plan, position, draw)
+        truths[entry.label] = arena.truth if draw is not None else f"{arena.truth}; {ONE_PROBLEM}"
         for budget in plan.budgets:
             for searcher in plan.searchers:
                 build_search(arena, searcher, arena.budget(budget), plan.first_seed)
