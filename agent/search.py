@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent.recommendation import recommend
 from agent.searcher import Problem, Proposal, Searcher, build_searcher
 from tools.cost import CostModel, within_budget
 from tools.errors import InvalidInput
@@ -76,8 +77,8 @@ class Search:
 
     @property
     def recommended(self) -> Trial | None:
-        """The complete trial that the searcher expects to do best on new examples."""
-        return self.searcher.recommend(self._trials)
+        """The complete trial that is expected to do best on new examples (agent.recommendation)."""
+        return recommend(self.problem, self._trials)
 
     @property
     def open(self) -> Sequence[Trial]:

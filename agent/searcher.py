@@ -11,7 +11,7 @@ from storage.transcript import Transcript
 from tools.cost import CostModel
 from tools.registry import Registry, check_options
 from tools.space import Allocation, SearchSpace
-from tools.trial import Guideline, Trial, best_trial
+from tools.trial import Guideline, Trial
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,6 @@ class Searcher(ABC):
     def conclude(self) -> Guideline | None:
         """What was learnt from the last batch; None for searchers that do not explain."""
         return None
-
-    def recommend(self, trials: Sequence[Trial]) -> Trial | None:
-        """The complete trial to use after the search; None while there is none.
-
-        By default the one with the highest score, the cheapest among equals. A searcher that
-        knows how much of a score is luck may choose another.
-        """
-        return best_trial(trials)
 
     def replay(self, transcripts: Sequence[Transcript]) -> None:  # noqa: B027 - most searchers call no model
         """Called before the first ask of a resumed session: model calls that were already made.

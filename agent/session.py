@@ -90,7 +90,7 @@ class Result:
 
     @property
     def best(self) -> Trial:
-        """The trial that the searcher recommends. Raises AgentttsError when none is complete."""
+        """The recommended trial (agent.recommendation). Raises AgentttsError when none is complete."""
         best = self.best_or_none
         if best is None:
             raise AgentttsError(f"session {self.session_id} has no complete trial")

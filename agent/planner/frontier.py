@@ -7,29 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agent.planner.regression import Array
-from agent.planner.response import ChoiceTable, Response
+from agent.belief.regression import Array
+from agent.belief.response import ChoiceTable, Response
 from agent.searcher import Problem
 from tools.cost import BUDGET_TOLERANCE
 from tools.space import Allocation
 
 PREFIXES = 20_000
 """Beginnings of allocations that are followed at once; beyond it only promising ones are kept."""
-LARGEST_GRID = 250_000
-"""Where a space has more choices of every subtask combined than this, sample counts are thinned."""
 BINS = 200
 FIRST = 1000
-
-
-def sample_counts(problem: Problem) -> list[int]:
-    """The counts the planner considers: all of them in small spaces, else a log-spaced selection."""
-    counts = list(problem.space.sample_counts)
-    models = [len(subtask.models) for subtask in problem.space.subtasks]
-    each = int((LARGEST_GRID / np.prod(models)) ** (1 / len(models)))
-    if len(counts) <= each:
-        return counts
-    places = np.geomspace(1, len(counts), each)
-    return [counts[position] for position in sorted({round(place) - 1 for place in places})]
 
 
 class Frontier:

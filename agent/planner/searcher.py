@@ -7,19 +7,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from agent.belief.belief import Belief
+from agent.belief.response import Insights, choice_tables
 from agent.feasible import FeasibleSpace
 from agent.initial_trials import initial_trials
-from agent.planner.belief import Belief
-from agent.planner.frontier import Frontier, sample_counts
-from agent.planner.response import ChoiceTable, Insights
+from agent.planner.frontier import Frontier
 from agent.searcher import Problem, Proposal, Searcher
 from tools.errors import InvalidInput
 from tools.history import completed
 from tools.space import Allocation, Choice
 from tools.trial import Guideline, Trial
-
-TIE = 0.001
-"""Expected scores this close, as a share of 1, are equal: the cheaper allocation is recommended."""
 
 
 class PlannerSearcher(Searcher):
@@ -28,8 +25,7 @@ class PlannerSearcher(Searcher):
     It starts with Algorithm 1's initial trials (Insight 1). Then every proposal is the best
     allocation within the budget by one draw from the posterior over the subtasks' response curves
     (Thompson sampling); the first of a batch is the best by the posterior's mean. The second batch
-    begins with a second point on every model's curve. Recommended is the tried allocation with the
-    highest expected score, not the luckiest one.
+    begins with a second point on every model's curve.
     """
 
     name = "planner"
@@ -44,8 +40,7 @@ class PlannerSearcher(Searcher):
         self._insights = Insights(*(number not in left_out for number in (1, 2, 3)))
         self._rng = np.random.default_rng(seed)
         self._space = FeasibleSpace(problem)
-        counts = sample_counts(problem)
-        self._tables = [ChoiceTable(problem.space, subtask, counts) for subtask in problem.space.subtasks]
+        self._tables = choice_tables(problem.space)
         self._frontier = Frontier(problem, self._tables)
         self._trials: list[Trial] = []
         self._proposed: set[Allocation] = set()
@@ -82,17 +77,6 @@ class PlannerSearcher(Searcher):
         if belief is None:
             return None
         return Guideline(self._trials[-1].batch, belief.summary(), self.name)
-
-    def recommend(self, trials: Sequence[Trial]) -> Trial | None:
-        done = completed(trials)
-        belief = self._current()
-        if belief is None or not done:
-            return super().recommend(trials)
-        expected = {trial.number: belief.expected(trial.allocation) for trial in done}
-        bar = max(expected.values()) - TIE
-        return min(
-            (t for t in done if expected[t.number] >= bar), key=lambda t: (t.cost, -expected[t.number], t.number)
-        )
 
     def _current(self) -> Belief | None:
         """What the completed trials tell; None while there are none."""

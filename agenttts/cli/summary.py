@@ -79,7 +79,7 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
     if (luckiest := result.luckiest) is not None and luckiest != best:
         console.print(
             f"Trial {luckiest.number} ({luckiest.allocation}) scored {luckiest.score:.3f} on the search examples; "
-            f"the searcher expects less of it on new ones.",
+            f"less is expected of it on new ones.",
             markup=False,
         )
     scores = Table("allocation", "", "cost", "search score", "held-out score", title="Scores with 95% intervals")

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.planner.regression import Array, Posterior, Prior
+from agent.belief.regression import Array, Posterior, Prior
 from tools.space import Choice, SearchSpace, Subtask
 
 UNIT = 0.1
 """Scores are modelled with this standard deviation, so that the priors fit any metric."""
 KNOTS = np.linspace(0.0, 1.0, 6)
+LARGEST_GRID = 250_000
+"""Where a space has more choices of every subtask combined than this, sample counts are thinned."""
 LENGTH = 0.4
 """Length scale of the curves on the log scale of the sample counts, from 0 (one) to 1 (the most)."""
 
@@ -25,6 +27,23 @@ class Insights:
     models: bool = True
     samples: bool = True
     coupling: bool = True
+
+
+def sample_counts(space: SearchSpace) -> list[int]:
+    """The counts that tables hold: all of them in small spaces, else a log-spaced selection."""
+    counts = list(space.sample_counts)
+    models = [len(subtask.models) for subtask in space.subtasks]
+    each = int((LARGEST_GRID / math.prod(models)) ** (1 / len(models)))
+    if len(counts) <= each:
+        return counts
+    places = np.geomspace(1, len(counts), each)
+    return [counts[position] for position in sorted({round(place) - 1 for place in places})]
+
+
+def choice_tables(space: SearchSpace) -> list[ChoiceTable]:
+    """A table for every subtask, in pipeline order."""
+    counts = sample_counts(space)
+    return [ChoiceTable(space, subtask, counts) for subtask in space.subtasks]
 
 
 class ChoiceTable:

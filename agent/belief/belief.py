@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.planner.regression import Array, Posterior
-from agent.planner.response import UNIT, AdditiveModel, ChoiceTable, CoupledModel, Insights, Response
+from agent.belief.regression import Array, Posterior
+from agent.belief.response import UNIT, AdditiveModel, ChoiceTable, CoupledModel, Insights, Response
 from agent.searcher import Problem
 from tools.history import completed
 from tools.space import Allocation, Choice
@@ -25,8 +25,9 @@ class Scale:
     @classmethod
     def of(cls, scores: Array) -> Scale:
         """The scale of some scores; at least one."""
-        spread = float(scores.std())
-        return cls(float(scores.mean()), spread if spread > 1e-9 else 1.0)
+        centre, spread = float(scores.mean()), float(scores.std())
+        # Equal scores say that little depends on the choices, not how much: a hundredth is a guess.
+        return cls(centre, spread if spread > 1e-12 * abs(centre) else 0.01 * (abs(centre) or 1.0))
 
     def modelled(self, scores: Array) -> Array:
         return (scores - self.centre) / self.spread * UNIT
