@@ -1,12 +1,12 @@
-"""The main comparison, as Table 1 and Figure 3 of AgentTTS: every searcher on every task, medium budget.
+"""The main comparison, as Table 1 and Figure 3 of AgentTTS: every searcher without a language model, medium budget.
 
 python scripts/compare_main.py --seeds 20
-python scripts/compare_main.py --searchers planner tpe gp --tasks simulated-2wiki
+python scripts/compare_main.py --searchers planner tpe --tasks simulated-2wiki
 """
 
 from __future__ import annotations
 
-from comparison_script import PAPER_TASKS, add_searchers, named, parser, run_script
+from comparison_script import PAPER_TASKS, SEARCHERS, add_searchers, named, parser, run_script
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -45,7 +45,7 @@ def _score(row: dict[str, float | None]) -> str:
 def main() -> None:
     """The command."""
     options = parser(__doc__, "compare-main", tasks=(*PAPER_TASKS, "multihop-recorded"), seeds=20)
-    add_searchers(options)
+    add_searchers(options, (*SEARCHERS, "gp", "cmaes", "nsga2", "grid"))
     arguments = options.parse_args()
     run_script(arguments, arguments.tasks, named(arguments.searchers), show=print_table_one)
 

@@ -24,7 +24,7 @@ PAPER_TASKS = (
     "simulated-chatdev",
 )
 SEARCHERS = ("planner", "random", "tpe")
-"""Fast ones, without a model. gp takes some 15 seconds a run; those with an LLM need an endpoint."""
+"""The fastest; those with a language model need an endpoint."""
 
 
 def parser(description: str | None, name: str, *, tasks: Sequence[str], seeds: int) -> argparse.ArgumentParser:

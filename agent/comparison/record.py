@@ -61,7 +61,7 @@ class Run:
 
     `task`, `budget` and `searcher` are the plan's labels; `problem` names the task itself, whose
     seeds are the same problem under every label. `best` is the trial with the highest search
-    score, `recommended` the one that the searcher recommends; None where no trial was completed.
+    score, `recommended` the one that a session would recommend; None where no trial was completed.
     A run that failed has its error and the trials until then. `seconds` is the searcher's own
     time; all else is reproducible.
     """

@@ -122,8 +122,7 @@ class _Course:
             with self._searcher_time():
                 search.conclude()
             self._note_agent(search)
-        with self._searcher_time():
-            self._recommended = search.recommended
+        self._recommended = search.recommended
 
     def finish(self, run: Run) -> Run:
         """The record. A run that failed is judged by the trials it had completed."""

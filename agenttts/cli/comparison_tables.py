@@ -7,6 +7,7 @@ from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from agent.comparison.paired import ALL, PairedRow
@@ -50,14 +51,14 @@ def _summary_table(rows: Sequence[Row], within: float) -> Table:
         "trials to\n(quartiles)",
         "generations to\n(quartiles)",
         *(["failed"] if failed else []),
-        title=f"{name}, budget {first['budget']} ({budget}), {first['runs']} seeds{oracle}",
+        title=f"{escape(name)}, budget {first['budget']} ({budget}), {first['runs']} seeds{oracle}",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=0,
     )
     for row in rows:
         table.add_row(
-            row["searcher"],
+            escape(row["searcher"]),
             _estimate(row, "recommended_true_score"),
             _number(row["best_true_score"]),
             _number(row["recommended_regret"]),
@@ -80,7 +81,7 @@ def _paired_table(rows: Sequence[PairedRow], tolerance: float) -> Table:
         "95% interval",
         "p (Holm)",
         "wins/ties/\nlosses",
-        title=f"Against {rows[0].reference}: searcher minus reference, or searcher / reference (x); "
+        title=f"Against {escape(rows[0].reference)}: searcher minus reference, or searcher / reference (x); "
         f"{problems} problems each, {rows[0].units} independent; scores within {tolerance:g} tie",
         title_justify="left",
         box=SIMPLE_HEAD,
@@ -92,8 +93,8 @@ def _paired_table(rows: Sequence[PairedRow], tolerance: float) -> Table:
         interval = "-" if row.low is None or row.high is None else f"{row.low:{signed}.3g} to {row.high:{signed}.3g}"
         table.add_row(
             row.title,
-            *([row.task, row.budget] if row.task != ALL else []),
-            row.searcher,
+            *([escape(row.task), row.budget] if row.task != ALL else []),
+            escape(row.searcher),
             "-" if row.effect is None else f"{row.effect:{signed}.3g}{mark}",
             interval,
             "-" if row.p_holm is None else f"{row.p_holm:.2g}",

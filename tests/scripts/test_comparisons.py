@@ -24,7 +24,7 @@ def run(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: st
 @pytest.mark.parametrize(
     ("name", "arguments", "tasks", "budgets"),
     [
-        ("compare_main", ["--tasks", "simulated-2wiki"], 1, 1),
+        ("compare_main", ["--tasks", "simulated-2wiki", "--searchers", "planner", "rnd=random"], 1, 1),
         ("compare_ablation", [], 1, 1),
         ("compare_search_set", ["--tasks", "simulated-2wiki"], 3, 1),
         ("compare_budgets", ["--tasks", "simulated-2wiki"], 1, 3),

@@ -38,16 +38,9 @@ class Stingy(RandomSearcher):
         return super().ask(1) if not self._asked else []
 
 
-class Recommender(RandomSearcher):
-    name = "recommender"
-
-    def recommend(self, trials: Sequence[Trial]) -> Trial | None:
-        return trials[0]
-
-
 @pytest.fixture
 def odd_searchers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for searcher in (BreaksLater, Stingy, Recommender):
+    for searcher in (BreaksLater, Stingy):
         monkeypatch.setitem(SEARCHERS._registered, searcher.name, searcher)
 
 
@@ -117,9 +110,9 @@ def test_a_searcher_that_stops_early_stays_where_it_was() -> None:
     assert max(regrets) == pytest.approx(min(regrets))
 
 
-@pytest.mark.usefixtures("odd_searchers")
-def test_what_a_searcher_recommends_and_its_best_by_search_score_are_both_reported() -> None:
-    for run in compare("simulated-2wiki", ["recommender"], **SMALL).runs:
+def test_the_recommended_trial_and_the_best_by_search_score_are_both_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Search, "recommended", property(lambda search: search.trials[0]))
+    for run in compare("simulated-2wiki", ["random"], **SMALL).runs:
         assert run.recommended is not None
         assert run.best is not None
         assert run.recommended.trial == 1
@@ -173,7 +166,8 @@ def test_the_plots_say_simulated(both: Comparison, tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["contrary-all.svg", "multihop-recorded.svg"]
     assert "contrary-all (simulated)" in paths[0].read_text()
     assert paths[0].read_bytes() == both.plot(tmp_path / "again")[0].read_bytes()
-    assert both.plot(tmp_path, file_format="png")[1].suffix == ".png"
+    with pytest.raises(InvalidInput, match="svg, png, pdf"):
+        both.plot(tmp_path, file_format="gif")
 
 
 def test_plots_need_matplotlib(both: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
