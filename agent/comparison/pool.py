@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
+from queue import Empty, SimpleQueue
+from threading import current_thread, main_thread
 
 from agent.comparison.arena import Arena, draw_of, open_arena
 from agent.comparison.plan import Cell, Plan
@@ -19,6 +22,7 @@ from agent.comparison.run import Interrupted, failed_runs, run_cell
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Read by numerical libraries when they are loaded: a process for every processor leaves none for threads."""
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +68,51 @@ def _in_turn(plan: Plan, cells: Sequence[Cell]) -> Generator[tuple[Cell, list[Ru
 
 
 def _in_parallel(plan: Plan, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, list[Run]]]:
+    waiting = list(cells)
+    while waiting:
+        done: set[Cell] = set()
+        for cell, found in _pooled(plan, waiting, workers):
+            if isinstance(found, list):
+                done.add(cell)
+                yield cell, found
+        # A process that dies takes its pool along, and none says what it worked on. It was one of the
+        # first: each of these gets a pool of its own, and the others go on together.
+        waiting = [cell for cell in waiting if cell not in done]
+        suspects, waiting = waiting[: 2 * workers + 1], waiting[2 * workers + 1 :]
+        for suspect in suspects:
+            for cell, found in _pooled(plan, [suspect], 1):
+                yield cell, found if isinstance(found, list) else failed_runs(plan, cell, found)
+
+
+def _pooled(plan: Plan, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, list[Run] | BrokenProcessPool]]:
     # Spawned everywhere: a fork would copy threads and locks, and behave otherwise on other systems.
     context = get_context("spawn")
     stop = context.Event()
     pool = ProcessPoolExecutor(min(workers, len(cells)), context, _start_worker, (plan, stop))
+    finished: SimpleQueue[Future[list[Run]]] = SimpleQueue()
     try:
-        with _one_thread_each(), _deaf_to_interrupts():
-            # The first submission starts the processes, which inherit both.
-            futures: dict[Future[list[Run]], Cell] = {pool.submit(_work, cell): cell for cell in cells}
-        for future in as_completed(futures):
-            cell, error = futures[future], future.exception()
-            yield cell, failed_runs(plan, cell, error) if error else future.result()
+        with _interrupts_noted() as interrupts:
+            with _one_thread_each(), _deaf_to_interrupts():
+                # The first submission starts the processes, which inherit both.
+                futures = {pool.submit(_work, cell): cell for cell in cells}
+            for future in futures:
+                future.add_done_callback(finished.put)
+            for _ in futures:
+                future = _next(finished, interrupts)
+                try:
+                    yield futures[future], future.result()
+                except BrokenProcessPool as death:
+                    yield futures[future], death
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+def _next(finished: SimpleQueue[Future[list[Run]]], interrupts: Sequence[int]) -> Future[list[Run]]:
+    while not interrupts:
+        with suppress(Empty):
+            return finished.get(timeout=POLL_SECONDS)
+    raise KeyboardInterrupt
 
 
 class _Worker:
@@ -133,10 +168,7 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started inside do not hear Ctrl-C, which reaches the whole group: the parent tells them to stop.
-
-    Blocked and not ignored, so that the parent hears afterwards what came meanwhile.
-    """
+    """Processes started inside do not hear Ctrl-C, which reaches the whole group: the parent tells them to stop."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -145,3 +177,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupts_noted() -> Iterator[Sequence[int]]:
+    """Ctrl-C is noted and not raised: an exception in the middle of a pool's locks would leave them locked."""
+    noted: list[int] = []
+    if current_thread() is not main_thread():  # which alone may set handlers, and alone is interrupted
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)

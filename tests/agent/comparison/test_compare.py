@@ -3,11 +3,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from agent.comparison.arena import Arena, open_arena
 from agent.comparison.compare import compare
 from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
 from agent.comparison.pool import Progress
@@ -15,8 +18,9 @@ from agent.comparison.result import Comparison
 from agent.optuna_random import RandomSearcher
 from agent.search import Search
 from agent.searcher import SEARCHERS, Proposal
+from agenttts.cli.comparison_tables import print_comparison
 from environment.task import SEARCH, load_task
-from tools.errors import InvalidInput, UnknownName
+from tools.errors import InvalidInput, StorageError, UnknownName
 from tools.trial import Trial, best_trial
 
 SMALL: dict[str, Any] = {"seeds": 2, "trials": 6, "batch": 3, "workers": 1}
@@ -98,6 +102,23 @@ def test_a_failing_run_is_kept_with_its_error_and_the_rest_goes_on() -> None:
     assert seen[-1] == Progress(4, 4, 2)
     assert "2 of 4 runs failed" in found.notes[-1]
     assert [failure["searcher"] for failure in found.to_dict()["failures"]] == ["breaks-later"] * 2
+
+
+def test_a_problem_that_cannot_be_set_up_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_or_fail(plan: Plan, position: int, draw: int | None) -> Arena:
+        if draw == 2:
+            raise StorageError("the disk is gone")
+        return open_arena(plan, position, draw)
+
+    monkeypatch.setattr("agent.comparison.pool.open_arena", open_or_fail)
+    found = compare("simulated-2wiki", ["random", "planner"], **SMALL)
+    assert [run.error for run in found.runs] == ["", "", *["StorageError: the disk is gone"] * 2]
+    assert [(row["runs"], row["failed"], row["source"]) for row in found.summary] == [(2, 1, "simulated")] * 2
+    assert [(row.units, row.unmeasured) for row in found.paired[:1]] == [(1, 1)]
+    assert json.loads((found.write(tmp_path)[-1]).read_text(), parse_constant=pytest.fail)["failures"][0]["seed"] == 2
+    page = Console(file=StringIO(), width=120)
+    print_comparison(page, found)
+    assert "the disk is gone" in page.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("odd_searchers")
