@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -45,32 +46,42 @@ def bootstrap_bands(rows: Array, strata: Sequence[Hashable] | None = None) -> tu
     Returns (means, lows, highs). Equal shapes and strata draw equal rows, which keeps the bands of
     several searchers on the same problems comparable.
     """
-    rng = np.random.default_rng(SEED)
-    n = len(rows)
-    labels = [0] * n if strata is None else list(strata)
-    counts = np.zeros((RESAMPLES, n))
-    for label in dict.fromkeys(labels):
-        members = np.array([position for position, other in enumerate(labels) if other == label])
-        # How often each row is drawn: the mean of a resample is a product with these counts.
-        counts[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), RESAMPLES)
-    means = counts @ rows / n
+    means = _weights(tuple([0] * len(rows) if strata is None else strata)) @ rows
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return rows.mean(axis=0), low, high
 
 
+@lru_cache(maxsize=16)
+def _weights(labels: tuple[Hashable, ...]) -> Array:
+    """One row a resample: the weight that each value has in its mean."""
+    rng = np.random.default_rng(SEED)
+    n = len(labels)
+    counts = np.zeros((RESAMPLES, n))
+    for label in dict.fromkeys(labels):
+        members = np.array([position for position, other in enumerate(labels) if other == label])
+        counts[:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), RESAMPLES)
+    return counts / n
+
+
 def signed_rank(differences: Sequence[float]) -> float:
     """The two-sided p-value of Wilcoxon's signed-rank test that paired differences centre on zero.
 
-    Zeros take part in the ranking and are then left out (Pratt), so that many ties do not make a
-    few differences look stronger. 1 where there is no difference at all.
+    Exact for any number of ties: the chance, over all signs that the differences could have, of a
+    rank sum as far out as this one. Zeros take part in the ranking and are then left out (Pratt),
+    so that many ties do not make a few differences look stronger. 1 without any difference.
     """
-    from scipy.stats import wilcoxon
+    from scipy.stats import rankdata
 
     rounded = np.round(np.asarray(differences, dtype=np.float64), DECIMALS)
-    if not rounded.any():
-        return 1.0
-    return float(wilcoxon(rounded, zero_method="pratt").pvalue)
+    # Ranks of ties end in a half: twice the rank is a whole number, and rank sums can be counted.
+    ranks = np.rint(2 * rankdata(np.abs(rounded))).astype(np.int64)
+    positive = int(ranks[rounded > 0].sum())
+    chances = np.ones(1)
+    for rank in ranks[rounded != 0]:
+        none = np.zeros(rank)
+        chances = (np.concatenate([chances, none]) + np.concatenate([none, chances])) / 2
+    return float(min(1.0, 2 * min(chances[: positive + 1].sum(), chances[positive:].sum())))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

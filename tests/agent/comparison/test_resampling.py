@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import rankdata, wilcoxon
 
 from agent.comparison.resampling import arrival_quantile, bootstrap_bands, bootstrap_mean, holm, signed_rank
 
@@ -76,12 +77,21 @@ def test_the_signed_rank_test_is_wilcoxons() -> None:
     assert signed_rank(values) == pytest.approx(float(wilcoxon(values).pvalue))
     assert signed_rank([0.1] * 5) == pytest.approx(0.0625)  # the smallest that five pairs can give
     assert signed_rank([0.0] * 9) == 1.0
+    many = np.random.default_rng(2).normal(0.1, 1, 300)
+    assert signed_rank(many.tolist()) == pytest.approx(float(wilcoxon(many, method="asymptotic").pvalue), rel=0.02)
     assert signed_rank([1e-16, -1e-15, 0.0]) == 1.0, "rounding is no difference"
 
 
-# Small samples with ties are tested over all their signs, which takes its time.
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=8))
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=7))
+def test_the_signed_rank_test_counts_all_signs_where_values_tie(values: list[int]) -> None:
+    ranks = np.where(np.array(values) == 0, 0.0, rankdata(np.abs(values)))
+    sums = [float(np.dot(signs, ranks)) for signs in product([0, 1], repeat=len(values))]
+    seen = float(ranks[np.array(values) > 0].sum())
+    below, above = np.mean(np.array(sums) <= seen), np.mean(np.array(sums) >= seen)
+    assert signed_rank([float(value) for value in values]) == pytest.approx(min(1.0, 2 * min(below, above)))
+
+
+@given(scores)
 def test_the_signed_rank_test_does_not_know_which_side_is_which(values: list[float]) -> None:
     assert 0 <= signed_rank(values) <= 1
     assert signed_rank(values) == pytest.approx(signed_rank([-value for value in values]))
