@@ -96,5 +96,8 @@ class GpSearcher(OptunaSearcher):
         return self.propose(self._parameters.suggest(trial), trial, "suggested by the sampler")
 
     def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        self._gp = FeasibleGpSampler(seed=seed, n_startup_trials=STARTUP, warn_independent_sampling=False)
+        # An allocation always scores the same on the same examples.
+        self._gp = FeasibleGpSampler(
+            seed=seed, n_startup_trials=STARTUP, deterministic_objective=True, warn_independent_sampling=False
+        )
         return self._gp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import optuna
 
@@ -15,20 +15,21 @@ from tools.space import Allocation, Choice, Subtask
 class Parameters(ABC):
     """A parametrisation of what fits a budget, in which a sampler can suggest nothing else.
 
-    Stage by stage the parameters choose a model and a position in [0, 1] on the log scale of
-    sample counts. Nothing is penalised: no trial is spent on learning where the budget ends.
+    Stage by stage the parameters choose a model and a position in [0, 1] on the log scale of all
+    sample counts, cut to those that still fit: a position means the same number in every trial.
+    Nothing is penalised, so that no trial is spent on learning where the budget ends.
     """
 
     def __init__(self, space: FeasibleSpace) -> None:
         self.space = space
 
-    def place(self, position: float, counts: Sequence[int]) -> int:
-        """The index of the count that a position in [0, 1] means."""
-        return log_index(position, counts)
+    def place(self, position: float, fitting: Sequence[int]) -> int:
+        """The index of the fitting count that a position in [0, 1] means."""
+        return min(log_index(position, self.space.problem.space.sample_counts), len(fitting) - 1)
 
-    def position(self, place: int, counts: Sequence[int]) -> float:
-        """The middle of the positions that mean the count at an index."""
-        return log_position(place, counts)
+    def position(self, place: int, fitting: Sequence[int]) -> float:
+        """The middle of the positions that mean the fitting count at an index."""
+        return log_position(place, self.space.problem.space.sample_counts)
 
     @abstractmethod
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
@@ -77,20 +78,15 @@ class TreeParameters(Parameters):
 class BoxParameters(Parameters):
     """For samplers that model the whole space at once: every trial has the same numeric parameters.
 
-    A stage's model is a position among those that fit, by size. `absolute` says what the other
-    position is on: the scale of all sample counts, cut to those that fit, so that a position means
-    the same number in every trial; or the scale of those that fit.
+    A stage's model is a position among those that fit, by size.
     """
-
-    absolute: ClassVar[bool] = False
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
         def pick(subtask: Subtask, menu: Menu) -> Choice:
             size = trial.suggest_float(f"{subtask.name}: model", 0.0, 1.0)
             model = list(menu)[min(int(size * len(menu)), len(menu) - 1)]
             position = trial.suggest_float(f"{subtask.name}: position", 0.0, 1.0)
-            place = self.place(position, self._scale(menu[model]))
-            return Choice(model, menu[model][min(place, len(menu[model]) - 1)])
+            return Choice(model, menu[model][self.place(position, menu[model])])
 
         return self.space.build(pick)
 
@@ -101,17 +97,8 @@ class BoxParameters(Parameters):
             choice = allocation[subtask.name]
             counts = menu[choice.model]
             parameters[f"{subtask.name}: model"] = (list(menu).index(choice.model) + 0.5) / len(menu)
-            parameters[f"{subtask.name}: position"] = self.position(counts.index(choice.samples), self._scale(counts))
+            parameters[f"{subtask.name}: position"] = self.position(counts.index(choice.samples), counts)
             return choice
 
         self.space.build(pick)
         return parameters
-
-    def _scale(self, fitting: tuple[int, ...]) -> tuple[int, ...]:
-        return self.space.problem.space.sample_counts if self.absolute else fitting
-
-
-class AbsoluteBoxParameters(BoxParameters):
-    """BoxParameters on the scale of all sample counts."""
-
-    absolute = True

@@ -32,8 +32,9 @@ class OptunaSearcher(Searcher):
         super().__init__(problem, seed)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():
-            # Users cannot act on what these warn of: settings that Optuna still calls experimental.
+            # Users cannot act on what these warn of: settings that Optuna calls experimental or means to drop.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", FutureWarning)
             sampler = self.sampler(seed)
         self._study = optuna.create_study(
             storage=optuna.storages.InMemoryStorage(), direction="maximize", sampler=sampler

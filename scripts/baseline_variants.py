@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.samplers import CmaEsSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers.nsgaii import BaseCrossover, BLXAlphaCrossover
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.progress import track
@@ -25,12 +26,12 @@ from rich.table import Table
 
 from agent.comparison.arena import Arena, SimulatedArena
 from agent.comparison.recorded_arena import RecordedArena
-from agent.feasible import Menu
+from agent.feasible import Menu, log_index, log_position
 from agent.grid import GridSearcher
 from agent.optuna_cmaes import CmaEsSearcher
 from agent.optuna_gp import FeasibleGpSampler, GpSearcher
 from agent.optuna_nsga2 import Nsga2Searcher
-from agent.optuna_parameters import AbsoluteBoxParameters, BoxParameters, Parameters, TreeParameters
+from agent.optuna_parameters import BoxParameters, Parameters, TreeParameters
 from agent.optuna_random import RandomSearcher
 from agent.optuna_study import OptunaSearcher
 from agent.optuna_tpe import TpeSearcher
@@ -45,16 +46,34 @@ Build = Callable[[Problem, int], Searcher]
 
 
 class UniformTree(TreeParameters):
-    """Sample counts uniform instead of log-uniform."""
+    """Uniform over the sample counts that fit."""
 
-    def place(self, position: float, counts: Sequence[int]) -> int:
-        return min(int(position * len(counts)), len(counts) - 1)
+    def place(self, position: float, fitting: Sequence[int]) -> int:
+        return min(int(position * len(fitting)), len(fitting) - 1)
 
-    def position(self, place: int, counts: Sequence[int]) -> float:
-        return (place + 0.5) / len(counts)
+    def position(self, place: int, fitting: Sequence[int]) -> float:
+        return (place + 0.5) / len(fitting)
 
 
-class CategoryBox(Parameters):
+class Relative(Parameters):
+    """A position is on the log scale of the counts that fit, not of all."""
+
+    def place(self, position: float, fitting: Sequence[int]) -> int:
+        return log_index(position, fitting)
+
+    def position(self, place: int, fitting: Sequence[int]) -> float:
+        return log_position(place, fitting)
+
+
+class RelativeTree(Relative, TreeParameters):
+    """TreeParameters on that scale."""
+
+
+class RelativeBox(Relative, BoxParameters):
+    """BoxParameters on that scale."""
+
+
+class CategoryBox(Relative):
     """One model as a category and one position a stage; a model that does not fit becomes the largest that does."""
 
     steps = 0
@@ -149,10 +168,10 @@ def variant(
 
 
 def tpe(written: type[Parameters] = TreeParameters, **settings: Any) -> type[OptunaSearcher]:
-    return variant(TpeSearcher, TPESampler, written, warn_independent_sampling=False, **settings)
+    return variant(TpeSearcher, TPESampler, written, **settings)
 
 
-class SilentTpe(TpeSearcher):
+class SilentTpe(tpe(RelativeTree, multivariate=False)):  # type: ignore[misc]
     """Does not tell the sampler the known scores of what it repeats."""
 
     def tell(self, trials: Sequence[Trial]) -> None:
@@ -160,12 +179,12 @@ class SilentTpe(TpeSearcher):
         self._scores.clear()
 
 
-class DeterministicGp(GpSearcher):
-    """Takes the scores for free of noise."""
+class NoisyGp(GpSearcher):
+    """Does not take the scores for free of noise."""
 
     def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         settings: dict[str, Any] = {"n_startup_trials": 10, "warn_independent_sampling": False}
-        self._gp = FeasibleGpSampler(seed=seed, deterministic_objective=True, **settings)
+        self._gp = FeasibleGpSampler(seed=seed, **settings)
         return self._gp
 
 
@@ -179,51 +198,57 @@ def cma(written: type[Parameters], **settings: Any) -> type[OptunaSearcher]:
     return variant(CmaEsSearcher, CmaEsSampler, written, warn_independent_sampling=False, **settings)
 
 
-def nsga2(written: type[Parameters], size: int) -> type[OptunaSearcher]:
-    return variant(Nsga2Searcher, NSGAIISampler, written, population_size=size)
+def nsga2(written: type[Parameters], size: int, crossover: BaseCrossover | None = None) -> type[OptunaSearcher]:
+    return variant(Nsga2Searcher, NSGAIISampler, written, population_size=size, crossover=crossover)
 
 
 VARIANTS: Mapping[str, Mapping[str, Build]] = {
     "random": {
-        "log-uniform samples": RandomSearcher,
-        "uniform samples": variant(RandomSearcher, RandomSampler, UniformTree),
+        "log scale": variant(RandomSearcher, RandomSampler, TreeParameters),
+        "log scale of what fits": variant(RandomSearcher, RandomSampler, RelativeTree),
+        "uniform over what fits": variant(RandomSearcher, RandomSampler, UniformTree),
     },
     "grid": {"coarse to fine": GridSearcher},
     "tpe": {
-        "tree, univariate": tpe(multivariate=False, constant_liar=True),
-        "tree, univariate, no constant liar": tpe(multivariate=False, constant_liar=False),
-        "tree, univariate, 20 startup trials": tpe(multivariate=False, constant_liar=True, n_startup_trials=20),
-        "tree, univariate, 100 candidates": tpe(multivariate=False, constant_liar=True, n_ei_candidates=100),
-        "tree, univariate, repeats untold": SilentTpe,
-        "tree, multivariate in groups": tpe(multivariate=True, group=True, constant_liar=True),
-        "categories and positions, multivariate": tpe(CategoryBox, multivariate=True, constant_liar=True),
-        "numeric, multivariate": tpe(BoxParameters, multivariate=True, constant_liar=True),
-        "numeric absolute, multivariate": tpe(AbsoluteBoxParameters, multivariate=True, constant_liar=True),
+        "tree": tpe(multivariate=False, n_ei_candidates=100),
+        "relative tree": tpe(RelativeTree, multivariate=False, n_ei_candidates=100),
+        "relative tree, 24 candidates": tpe(RelativeTree, multivariate=False),
+        "relative tree, 24 candidates, no constant liar": tpe(RelativeTree, multivariate=False, constant_liar=False),
+        "relative tree, 24 candidates, 20 startup trials": tpe(RelativeTree, multivariate=False, n_startup_trials=20),
+        "relative tree, 24 candidates, repeats untold": SilentTpe,
+        "relative tree, 24 candidates, multivariate in groups": tpe(RelativeTree, multivariate=True, group=True),
+        "relative categories, 24 candidates, multivariate": tpe(CategoryBox, multivariate=True),
+        "relative box, 24 candidates, multivariate": tpe(RelativeBox, multivariate=True),
+        "box, 24 candidates, multivariate": tpe(BoxParameters, multivariate=True),
     },
     "gp": {
-        "over untried allocations": GpSearcher,
-        "over untried allocations, deterministic": DeterministicGp,
-        "categories and positions": boxed_gp(CategoryBox),
-        "categories and positions, deterministic": boxed_gp(CategoryBox, deterministic_objective=True),
-        "categories and 16 positions, deterministic": boxed_gp(StepBox, deterministic_objective=True),
-        "numeric": boxed_gp(BoxParameters),
+        "over untried allocations, deterministic": GpSearcher,
+        "over untried allocations": NoisyGp,
+        "relative categories": boxed_gp(CategoryBox),
+        "relative categories, deterministic": boxed_gp(CategoryBox, deterministic_objective=True),
+        "relative categories, 16 positions, deterministic": boxed_gp(StepBox, deterministic_objective=True),
+        "relative box": boxed_gp(RelativeBox),
     },
     "cmaes": {
-        "numeric, generations of 10": cma(BoxParameters, popsize=10),
-        "numeric, generations of 10, sigma 0.3": cma(BoxParameters, popsize=10, sigma0=0.3),
-        "numeric, generations of 10, sigma 0.5": cma(BoxParameters, popsize=10, sigma0=0.5),
-        "numeric, generations of 5": cma(BoxParameters, popsize=5),
-        "numeric absolute, generations of 10": cma(AbsoluteBoxParameters, popsize=10),
-        "numeric absolute, generations of 5": cma(AbsoluteBoxParameters, popsize=5),
+        "box, generations of 10": cma(BoxParameters, popsize=10),
+        "box, generations of 10, sigma 0.3": cma(BoxParameters, popsize=10, sigma0=0.3),
+        "box, generations of 10, sigma 0.5": cma(BoxParameters, popsize=10, sigma0=0.5),
+        "box, generations of 5": cma(BoxParameters, popsize=5),
+        "relative box, generations of 10": cma(RelativeBox, popsize=10),
+        "relative box, generations of 10, sigma 0.3": cma(RelativeBox, popsize=10, sigma0=0.3),
+        "relative box, generations of 10, sigma 0.5": cma(RelativeBox, popsize=10, sigma0=0.5),
+        "relative box, generations of 5": cma(RelativeBox, popsize=5),
+        "relative categories (chosen at random), generations of 10": cma(CategoryBox, popsize=10),
         "line of costs, generations of 10": cma(CostLine, popsize=10),
-        "categories and positions": cma(CategoryBox, popsize=10),
     },
     "nsga2": {
-        "numeric absolute, generations of 10": nsga2(AbsoluteBoxParameters, 10),
-        "numeric, generations of 10": nsga2(BoxParameters, 10),
-        "numeric absolute, generations of 5": nsga2(AbsoluteBoxParameters, 5),
-        "numeric absolute, generations of 50": nsga2(AbsoluteBoxParameters, 50),
-        "categories and positions, generations of 10": nsga2(CategoryBox, 10),
+        "box, generations of 10": nsga2(BoxParameters, 10),
+        "box, generations of 5": nsga2(BoxParameters, 5),
+        "box, generations of 10, blended": nsga2(BoxParameters, 10, BLXAlphaCrossover()),
+        "box, generations of 5, blended": nsga2(BoxParameters, 5, BLXAlphaCrossover()),
+        "box, generations of 50": nsga2(BoxParameters, 50),
+        "relative box, generations of 10": nsga2(RelativeBox, 10),
+        "relative categories, generations of 10": nsga2(CategoryBox, 10),
     },
 }
 

@@ -11,7 +11,7 @@ from agent.feasible import FeasibleSpace
 from agent.grid import GridSearcher
 from agent.optuna_cmaes import CmaEsSearcher
 from agent.optuna_nsga2 import Nsga2Searcher
-from agent.optuna_parameters import AbsoluteBoxParameters, BoxParameters, Parameters, TreeParameters
+from agent.optuna_parameters import BoxParameters, Parameters, TreeParameters
 from agent.search import Search
 from agent.searcher import SEARCHERS, Searcher
 from agent.smac_searcher import SmacSearcher
@@ -58,7 +58,7 @@ class TestSmac(SearcherConformance):
         return SmacSearcher
 
 
-PARAMETERS = [TreeParameters, BoxParameters, AbsoluteBoxParameters]
+PARAMETERS = [TreeParameters, BoxParameters]
 
 
 @pytest.mark.parametrize("kind", PARAMETERS)
