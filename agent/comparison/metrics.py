@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.comparison.record import Run
+from agent.comparison.record import Run, Step
 
 ROUNDING = 1e-12
 
@@ -57,14 +57,6 @@ def metrics(within: float, trials: int) -> tuple[Metric, ...]:
     """The metrics of a comparison; the first is the one that its conclusion rests on."""
     near = f"{100 * within:g}% of the oracle"
 
-    def trials_to_oracle(run: Run) -> float | None:
-        arrival = run.arrival(within)
-        return None if arrival is None else arrival.trial
-
-    def generations_to_oracle(run: Run) -> float | None:
-        arrival = run.arrival(within)
-        return None if arrival is None else arrival.generations
-
     return (
         Metric(
             "recommended_true_score",
@@ -84,12 +76,26 @@ def metrics(within: float, trials: int) -> tuple[Metric, ...]:
             True,
             lambda run: run.recommended.held_out_score if run.recommended else None,
         ),
-        Metric("trials_to_oracle", f"trials to {near}", False, trials_to_oracle, never=lambda _: trials + 1),
+        *_times("oracle", f"to {near}", trials, lambda run: run.arrival(within)),
+        *_times("stay", f"to stay within {near}", trials, lambda run: run.stay(within)),
+    )
+
+
+def _times(name: str, title: str, trials: int, event: Callable[[Run], Step | None]) -> tuple[Metric, Metric]:
+    """When something happened in a run, in trials and in generations."""
+    return (
         Metric(
-            "generations_to_oracle",
-            f"generations to {near}",
+            f"trials_to_{name}",
+            f"trials {title}",
             False,
-            generations_to_oracle,
+            lambda run: None if (step := event(run)) is None else step.trial,
+            never=lambda _: trials + 1,
+        ),
+        Metric(
+            f"generations_to_{name}",
+            f"generations {title}",
+            False,
+            lambda run: None if (step := event(run)) is None else step.generations,
             never=lambda runs: 1 + max(run.generations for run in runs),
             ratio=True,
         ),

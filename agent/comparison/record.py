@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from environment.simulation import Optimum
@@ -94,6 +95,14 @@ class Run:
         """The first step whose incumbent is truly within a relative distance of the oracle; None if never."""
         return next((step for step in self.steps if self.arrived(step.best_true_score, within)), None)
 
+    def stay(self, within: float) -> Step | None:
+        """The step from which on every incumbent is truly within that distance; None if the last one is not.
+
+        Search scores are noisy: an incumbent that is good by luck may be left for a worse one.
+        """
+        staying = takewhile(lambda step: self.arrived(step.best_true_score, within), reversed(self.steps))
+        return min(staying, key=lambda step: step.trial, default=None)
+
     @property
     def generations(self) -> int:
         """All generations of the run, with reuse."""
@@ -119,7 +128,7 @@ class Run:
 
     def row(self, within: float) -> dict[str, Any]:
         """The run as one flat row of plain values; None where there is nothing to tell."""
-        arrival = self.arrival(within)
+        arrival, stay = self.arrival(within), self.stay(within)
         row = self.labels | {
             "state": "failed" if self.error else "complete",
             "trials": len(self.steps),
@@ -127,6 +136,8 @@ class Run:
             "oracle_allocation": str(self.oracle.allocation) if self.oracle else None,
             "trials_to_oracle": arrival.trial if arrival else None,
             "generations_to_oracle": arrival.generations if arrival else None,
+            "trials_to_stay": stay.trial if stay else None,
+            "generations_to_stay": stay.generations if stay else None,
             "generations": self.generations,
             "generations_without_reuse": self.requested,
         }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from agent.comparison.plan import Plan
-from agent.comparison.record import Run
+from agent.comparison.record import Run, Step
 from agent.comparison.resampling import arrival_quantile, bootstrap_bands, bootstrap_mean
 from tools.statistics import wilson_interval
 
@@ -34,8 +34,7 @@ def _summary(plan: Plan, runs: Sequence[Run]) -> Row:
     scored = [run for run in runs if run.recommended and run.best]
     first = next((run for run in runs if run.oracle), runs[0])
     arrivals = [run.arrival(plan.within) for run in runs]
-    trials = [None if step is None else step.trial for step in arrivals]
-    generations = [None if step is None else step.generations for step in arrivals]
+    stays = [run.stay(plan.within) for run in runs]
     reached = sum(step is not None for step in arrivals)
     share = wilson_interval(reached / len(runs), len(runs))
     row: Row = {
@@ -60,10 +59,9 @@ def _summary(plan: Plan, runs: Sequence[Run]) -> Row:
         "reached_share": reached / len(runs),
         "reached_share_low": share.low,
         "reached_share_high": share.high,
-        **_quartiles("trials_to_oracle", trials),
-        # Up to the horizon: a run that never arrived counts with all its trials, which is a lower bound.
-        **_estimate("restricted_trials_to_oracle", [plan.trials if t is None else t for t in trials]),
-        **_quartiles("generations_to_oracle", generations),
+        **_times("oracle", plan, arrivals),
+        "stayed": sum(step is not None for step in stays),
+        **_times("stay", plan, stays),
         "generations": _mean([run.generations for run in runs]),
         "generations_without_reuse": _mean([run.requested for run in runs]),
         "agent_calls": _mean([run.agent.calls for run in runs]),
@@ -121,6 +119,18 @@ def _estimate(name: str, values: Sequence[float]) -> Row:
         name: found.mean if found else None,
         f"{name}_low": found.low if found else None,
         f"{name}_high": found.high if found else None,
+    }
+
+
+def _times(name: str, plan: Plan, events: Sequence[Step | None]) -> Row:
+    trials = [None if step is None else step.trial for step in events]
+    generations = [None if step is None else step.generations for step in events]
+    # Up to the horizon: a run where it never happened counts with all its trials, which is a lower bound.
+    restricted = [plan.trials if trial is None else trial for trial in trials]
+    return {
+        **_quartiles(f"trials_to_{name}", trials),
+        **_estimate(f"restricted_trials_to_{name}", restricted),
+        **_quartiles(f"generations_to_{name}", generations),
     }
 
 

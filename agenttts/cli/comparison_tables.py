@@ -50,6 +50,7 @@ def _summary_table(rows: Sequence[Row], within: float) -> Table:
         f"reached\n{100 * within:g}%",
         "trials to\n(quartiles)",
         "generations to\n(quartiles)",
+        "stayed",
         *(["failed"] if failed else []),
         title=f"{escape(name)}, budget {first['budget']} ({budget}), {first['runs']} seeds{oracle}",
         title_justify="left",
@@ -66,6 +67,7 @@ def _summary_table(rows: Sequence[Row], within: float) -> Table:
             f"{row['reached']}/{row['runs']}",
             _quartiles(row, "trials_to_oracle"),
             _quartiles(row, "generations_to_oracle"),
+            f"{row['stayed']}/{row['runs']}",
             *([str(row["failed"])] if failed else []),
         )
     return table

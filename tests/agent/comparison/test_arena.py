@@ -57,7 +57,7 @@ def test_an_arena_gives_a_searcher_what_a_session_gives_it(name: str) -> None:
         assert (outcome.usage.requested, outcome.usage.fresh) == (trial.usage.requested, trial.usage.fresh)
     held_out = session.evaluation("best")
     assert held_out is not None
-    assert place.held_out_score(held_out.allocation) == held_out.score.mean
+    assert place.held_out_score(held_out.allocation) == pytest.approx(held_out.score.mean)
 
 
 def test_the_recorded_oracle_is_the_best_held_out_mean_of_the_grid() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -126,3 +127,15 @@ def test_summary_and_bands_of_censored_runs() -> None:
     assert [row["reached_share"] for row in bands] == pytest.approx([0, 3 / 8, 3 / 8, 3 / 8])
     assert bands[3]["best_true_score"] == pytest.approx((3 * 0.8 + 5 * 0.5) / SEEDS), "an ended run stays where it was"
     assert bands[3]["regret"] == pytest.approx(0.8 - bands[3]["best_true_score"])
+
+
+def test_an_arrival_by_luck_is_no_stay() -> None:
+    """Here the search score of the last trial is the highest although it is truly worse."""
+    lucky = run("a", 0, [0.5, 0.8, 0.5, 0.8])
+    left = replace(lucky, steps=tuple(replace(step, best_true_score=step.true_score) for step in lucky.steps))
+    assert (left.arrival(0.01), left.stay(0.01)) == (left.steps[1], left.steps[3])
+    assert replace(left, steps=left.steps[:3]).stay(0.01) is None
+    assert lucky.stay(0.01) == lucky.arrival(0.01) == lucky.steps[1]
+    (row,) = summary_rows(plan(searchers="a"), [left])
+    assert (row["reached"], row["trials_to_oracle_median"]) == (1, 2)
+    assert (row["stayed"], row["trials_to_stay_median"]) == (1, 4)
