@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +15,7 @@ from agent.session import BEST, LARGEST, SMALLEST, Result
 from environment.task import HELD_OUT, SEARCH
 from storage.evaluation import Evaluation
 from storage.transcript import Transcript
-from tools.trial import StageScore
+from tools.trial import Trial
 
 
 def result_to_dict(result: Result, transcripts: Sequence[Transcript] = ()) -> dict[str, Any]:
@@ -71,10 +72,7 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
     if best is None:
         console.print("No trial is complete yet.")
         return
-    table = Table("subtask", "model", "samples", title="Best allocation")
-    for subtask, choice in best.allocation.items():
-        table.add_row(subtask, choice.model, str(choice.samples))
-    console.print(table)
+    console.print(_allocation_table(result, best))
     console.print(f"Why: {best.reason}", markup=False)
     if (luckiest := result.luckiest) is not None and luckiest != best:
         console.print(
@@ -82,15 +80,8 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
             f"less is expected of it on new ones.",
             markup=False,
         )
-    scores = Table("allocation", "", "cost", "search score", "held-out score", title="Scores with 95% intervals")
-    for label in (BEST, LARGEST, SMALLEST):
-        held_out = result.evaluation(label, HELD_OUT)
-        if held_out is None:
-            scores.add_row(label, "does not fit the budget" if result.evaluations else "not judged yet", "", "", "")
-            continue
-        search = result.evaluation(label, SEARCH)
-        scores.add_row(label, str(held_out.allocation), f"{held_out.cost:,.4g}", _score(search), _score(held_out))
-    console.print(scores)
+    if result.evaluations:
+        console.print(_score_table(result))
     usage = result.usage
     if usage.requested:
         console.print(
@@ -123,11 +114,42 @@ def _paid(result: Result) -> str:
     return f"{result.usage.paid:,} were {verb} now, the others were in the store."
 
 
+def _allocation_table(result: Result, best: Trial) -> Table:
+    """The best allocation and what it is compared with, one row a subtask."""
+    table = Table(title="Best allocation, and naive ones", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("subtask")
+    table.add_column("model", overflow="fold")
+    table.add_column("samples", justify="right")
+    allocations = {BEST: best.allocation}
+    for label in (LARGEST, SMALLEST):
+        judged = result.evaluation(label, HELD_OUT)
+        if judged is not None:
+            allocations[label] = judged.allocation
+    for label, allocation in allocations.items():
+        for position, (subtask, choice) in enumerate(allocation.items()):
+            table.add_row(label if position == 0 else "", subtask, choice.model, str(choice.samples))
+    return table
+
+
+def _score_table(result: Result) -> Table:
+    """Scores of the best and the naive allocations on both splits."""
+    sizes = {e.split: len(e.score.per_example) for e in result.evaluations}
+    counted = " and ".join(f"{sizes[split]} {split}" for split in (SEARCH, HELD_OUT) if split in sizes)
+    table = Table(
+        "", "cost", "search score", "held-out score", title=f"{counted} examples, 95% intervals", box=SIMPLE_HEAD
+    )
+    for label in (BEST, LARGEST, SMALLEST):
+        held_out, search = result.evaluation(label, HELD_OUT), result.evaluation(label, SEARCH)
+        if held_out is None:
+            table.add_row(label, "too high", "", "")
+        else:
+            table.add_row(label, f"{held_out.cost:,.4g}", _score(search), _score(held_out))
+    return table
+
+
 def _score(evaluation: Evaluation | None) -> str:
-    return "" if evaluation is None else show_score(evaluation.score)
-
-
-def show_score(score: StageScore) -> str:
-    """A mean with its interval and number of examples."""
-    interval = score.interval
-    return f"{score.mean:.3f} [{interval.low:.2f}, {interval.high:.2f}] n={len(score.per_example)}"
+    if evaluation is None:
+        return ""
+    interval = evaluation.score.interval
+    return f"{evaluation.score.mean:.3f} [{interval.low:.2f}, {interval.high:.2f}]"

@@ -272,7 +272,7 @@ def test_the_command_line_says_simulated(tmp_path: Path) -> None:
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
     assert "Simulated: " in found.stdout
     assert "held-out score" in found.stdout
-    assert "n=500" in found.stdout
+    assert "500 held-out examples" in found.stdout
     stored = result_to_dict(load_result("last", f"sqlite:///{tmp_path / 'agenttts.db'}"))
     assert stored["simulated"] is True
     assert len(stored["trials"]) == 12
