@@ -103,8 +103,8 @@ class Belief:
             for choice, value in zip(table.choices, values, strict=True):
                 peaks[choice.model] = max(peaks.get(choice.model, (-np.inf, 0)), (float(value), -choice.samples))
             ranked = sorted(peaks.items(), key=lambda item: -item[1][0])
-            shown = ", ".join(f"{model} with {-peak[1]} samples" for model, peak in ranked)
-            lines.append(f"{name}: preferred from best to worst, each at its expected peak: {shown}.")
+            shown = ", ".join(f"{model} x {-peak[1]}" for model, peak in ranked)
+            lines.append(f"{name}: preferred, from best to worst, each at its expected peak: {shown}.")
             upstream = values[self._row(position, best.allocation[name])][None]
         return "\n".join(lines)
 
