@@ -19,9 +19,10 @@ class Candidates:
     and again and again what was tried; over these it finds neither.
     """
 
-    def __init__(self, space: FeasibleSpace, rng: np.random.Generator) -> None:
+    def __init__(self, space: FeasibleSpace, rng: np.random.Generator, size: int = POOL) -> None:
+        """`size` is how many random draws spread over the space."""
         self._space = space
-        self._pool = list(dict.fromkeys(space.random(rng) for _ in range(POOL)))
+        self._pool = list(dict.fromkeys(space.random(rng) for _ in range(size)))
 
     def untried(self, tried: Collection[Allocation], best: Allocation) -> list[Allocation]:
         """The pool and every change of one stage of `best`, without those tried; may be empty."""

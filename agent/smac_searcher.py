@@ -22,6 +22,10 @@ from tools.trial import Trial, TrialState
 
 STARTUP = 10
 """Scores that are needed before the forest is asked; until then allocations are drawn at random."""
+POOL = 500
+"""Random candidates; SMAC takes its time over each."""
+LEAVES = 1000
+"""More than a tree on that many trials has; SMAC's limit of 2^20 costs a third of a second a tree to allocate."""
 RANDOM_SHARE = 0.2
 """How often a random allocation comes between, as in SMAC's own set-up."""
 SEED = 0
@@ -42,7 +46,7 @@ class SmacSearcher(Searcher):
         super().__init__(problem, seed)
         self._space = FeasibleSpace(problem)
         self._rng = np.random.default_rng(seed)
-        self._candidates = Candidates(self._space, self._rng)
+        self._candidates = Candidates(self._space, self._rng, POOL)
         self._asked: set[Allocation] = set()
         self._scores: dict[Allocation, float] = {}
         self._made: dict[Allocation, Any] = {}
@@ -140,10 +144,27 @@ class SmacSearcher(Searcher):
         smac = HyperparameterOptimizationFacade
         return smac(
             scenario,
+            model=self._forest(scenario.seed),
             acquisition_maximizer=self._maximizer,
             initial_design=RandomInitialDesign(scenario, n_configs=0),
             random_design=ProbabilityRandomDesign(probability=0.0),
             intensifier=smac.get_intensifier(scenario, max_config_calls=1),
             config_selector=ConfigSelector(scenario, retrain_after=1),
             logging_level=False,
+        )
+
+    def _forest(self, seed: int) -> Any:
+        """SMAC's forest as its set-up makes it, but for what does nothing here except cost time."""
+        from smac.model.random_forest.random_forest import RandomForest
+
+        return RandomForest(
+            self._configurations,
+            n_trees=10,
+            ratio_features=1.0,
+            min_samples_split=2,
+            min_samples_leaf=1,
+            log_y=True,
+            max_leaf_nodes=LEAVES,
+            n_jobs=1,
+            seed=seed,
         )

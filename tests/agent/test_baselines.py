@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import ClassVar
 
 import optuna
 import pytest
@@ -51,7 +50,9 @@ class TestGrid(SearcherConformance):
 
 @needs_smac
 class TestSmac(SearcherConformance):
-    trials: ClassVar[int] = 12  # the forest is asked from the 11th on, which takes its time
+    # The forest is asked from the 11th trial on, which takes its time.
+    trials = 12
+    problems = ("two stages", "only one fits")
 
     @pytest.fixture
     def searcher(self) -> type[Searcher]:
