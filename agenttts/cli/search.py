@@ -76,15 +76,20 @@ class ProgressObserver:
 def search(
     task: Task = DEFAULT_TASK,
     budget: Budget = None,
-    searcher: Annotated[str, typer.Option(help="planner, llm, random, tpe, gp or an installed one.")] = "planner",
+    searcher: Annotated[
+        str,
+        typer.Option(
+            help="planner, llm, random, tpe, gp, cmaes, nsga2, grid, smac, llm-zs, agenthpo, mlcopilot or an installed one."
+        ),
+    ] = "planner",
     trials: Annotated[int, typer.Option(help="How many allocations to try.")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of the searcher.")] = 0,
     batch: Annotated[int, typer.Option(help="Allocations proposed at a time.")] = 10,
     cost: Cost = None,
     model: ModelSpec = None,
     settings: TaskOption = None,
-    agent_model: Annotated[str | None, typer.Option(help="Model of the llm searcher.")] = None,
-    agent_url: Annotated[str | None, typer.Option(help="Base URL of the llm searcher's endpoint.")] = None,
+    agent_model: Annotated[str | None, typer.Option(help="Model of a searcher that is a language model.")] = None,
+    agent_url: Annotated[str | None, typer.Option(help="Base URL of that model's endpoint.")] = None,
     searcher_settings: SearcherOption = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
