@@ -24,6 +24,8 @@ from agenttts.cli.options import (
     task_options,
 )
 
+SEARCHER_NAMES = "planner, llm, random, tpe, gp, cmaes, nsga2, grid, smac, llm-zs, agenthpo, mlcopilot"
+
 if TYPE_CHECKING:
     from agent.search import Search
     from agent.session import Result
@@ -76,12 +78,7 @@ class ProgressObserver:
 def search(
     task: Task = DEFAULT_TASK,
     budget: Budget = None,
-    searcher: Annotated[
-        str,
-        typer.Option(
-            help="planner, llm, random, tpe, gp, cmaes, nsga2, grid, smac, llm-zs, agenthpo, mlcopilot or an installed one."
-        ),
-    ] = "planner",
+    searcher: Annotated[str, typer.Option(help=f"{SEARCHER_NAMES} or an installed one.")] = "planner",
     trials: Annotated[int, typer.Option(help="How many allocations to try.")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of the searcher.")] = 0,
     batch: Annotated[int, typer.Option(help="Allocations proposed at a time.")] = 10,
