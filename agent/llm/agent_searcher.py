@@ -120,7 +120,8 @@ class AgentSearcher(Searcher):
         prompt, purpose = self._prompts[self.proposing], "propose"
         batch = self._batch[-1].batch + 1 if self._batch else 0
         asked = prompt.render(**self._values(), count=count, form=proposal_form(self.problem.space))
-        messages = self._conversation.consult(asked, self._prompts["consult"], batch, self._trials)
+        question = self._conversation.consult(asked, self._prompts["consult"], batch, self._trials)
+        messages = question
         accepted: list[Allocation] = []
         for attempt in range(1 + REPAIRS):
             missing = count - len(accepted)
@@ -134,9 +135,13 @@ class AgentSearcher(Searcher):
             self._conversation.refuse(reading.problems)
             prompt, purpose = self._prompts["repair"], "repair"
             again = prompt.render(
-                **problem_values(self.problem), problems=reading.problems, count=count - len(accepted)
+                **problem_values(self.problem),
+                problems=reading.problems,
+                accepted=[str(allocation) for allocation in accepted],
+                count=count - len(accepted),
             )
-            messages = extended(messages, [Message("assistant", answer.text), *again])
+            # Earlier repairs are left out: a small model's context would not hold them.
+            messages = extended(question, [Message("assistant", answer.text), *again])
         reason = self._guidelines[-1].text.split("\n")[0] if self._guidelines else "the agent's choice"
         proposals = [Proposal(allocation, self.name, reason) for allocation in accepted]
         return proposals + self._replacements(count - len(accepted), accepted)
