@@ -49,13 +49,14 @@ class ProgressObserver:
         self._paid = self._reused = 0
 
     def __enter__(self) -> ProgressObserver:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def session_started(self, record: Any, task: Any, search: Search) -> None:
+        # Not before: bad input is answered with one line and no bar above it.
+        self._progress.start()
         self._progress.update(self._bar, total=record.config.trials, completed=len(search.trials))
         name = f"{task.name} (simulated)" if task.simulated else task.name
         self._progress.console.print(f"Session {record.id}: {name}, {search.searcher.name}", highlight=False)
