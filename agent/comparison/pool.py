@@ -10,10 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from queue import Empty, SimpleQueue
-from threading import current_thread, main_thread
+from threading import Thread, current_thread, main_thread
 
 from agent.comparison.arena import Arena, draw_of, open_arena
 from agent.comparison.plan import Cell, Plan
@@ -144,7 +144,16 @@ _workers: list[_Worker] = []
 
 def _start_worker(plan: Plan, stop: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _workers[:] = [_Worker(plan, stop)]
+
+
+def _end_with_parent() -> None:
+    """A killed parent closes no pool: without this its workers would wait for tasks forever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(cell: Cell) -> list[Run]:
