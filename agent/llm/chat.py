@@ -22,7 +22,6 @@ from tools.errors import AgentttsError, EndpointError, InvalidInput
 LOG = logging.getLogger(__name__)
 ANSWER_LIMIT = 20_000
 """Characters of an answer that are read; the rest is dropped."""
-NO_KEY = "none"
 OPENAI_URL = "https://api.openai.com/v1"
 FEATURE_SIGNS = {"tools": ("tool", "jinja"), "response_format": ("response_format", "schema", "grammar")}
 """Words by which servers that lack a feature say so."""
@@ -142,10 +141,11 @@ class OpenAIChat:
         body: dict[str, Any] = {"model": self.name, "messages": list(messages), limit: settings.max_tokens, **extras}
         body |= {name: value for name, value in optional.items() if value is not None}
         body |= {} if "seed" in self._refused else {"seed": self._seed}
-        key = os.environ.get(settings.key_env) or NO_KEY
         started = time.perf_counter()
         url = self._endpoint.base_url
-        with openai.OpenAI(base_url=url, api_key=key, timeout=settings.timeout, max_retries=0) as client:
+        with openai.OpenAI(
+            base_url=url, api_key=self._endpoint.client_key, timeout=settings.timeout, max_retries=0
+        ) as client:
             response = client.chat.completions.create(**body)
         latency = time.perf_counter() - started
         if not response.choices:
@@ -166,7 +166,7 @@ class OpenAIChat:
         )
 
     def _failed(self, problem: str) -> EndpointError:
-        shown = readable(problem, os.environ.get(self._settings.key_env, ""))
+        shown = readable(problem, self._endpoint.secret)
         return EndpointError(f"{self._endpoint.address}, search agent {self.name!r}: {shown}")
 
 

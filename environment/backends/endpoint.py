@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -46,6 +47,16 @@ class Endpoint:
     def address(self) -> str:
         """The base URL as messages and logs show it."""
         return self.base_url.rstrip("/")
+
+    @property
+    def secret(self) -> str:
+        """The key as the environment holds it now; "" where it holds none."""
+        return os.environ.get(self.key_env, "")
+
+    @property
+    def client_key(self) -> str:
+        """What to hand the client: the key, or a stand-in where the server wants none, since it insists on one."""
+        return self.secret or "none"
 
 
 def _url_problem(url: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,6 @@ from tools.errors import EndpointError
 
 LOG = logging.getLogger(__name__)
 
-NO_KEY = "none"  # what a server that wants no key gets, because the client insists on one
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -223,13 +221,13 @@ class OpenAIBackend:
         return self._abilities.setdefault(model, Ability(self.endpoint.max_choices))
 
     def _shown(self, text: str) -> str:
-        return readable(text, os.environ.get(self.endpoint.key_env, ""))
+        return readable(text, self.endpoint.secret)
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
             self._client = openai.AsyncOpenAI(
                 base_url=self.endpoint.base_url,
-                api_key=os.environ.get(self.endpoint.key_env) or NO_KEY,
+                api_key=self.endpoint.client_key,
                 timeout=None,
                 max_retries=0,
             )
