@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class Belief:
 
     def mean(self) -> list[Response]:
         """The expected response of every subtask."""
-        return self._responses([posterior.mean for posterior in self._posteriors])
+        return self._mean
 
     def sample(self, rng: np.random.Generator) -> list[Response]:
         """A response of every subtask drawn from what is possible."""
@@ -133,6 +134,10 @@ class Belief:
         additive = AdditiveModel(self._tables, insights)
         self._posteriors = [additive.fit([picks for _, picks in rows], self._scale.modelled(raw))]
         self._additive = additive
+
+    @cached_property
+    def _mean(self) -> list[Response]:
+        return self._responses([posterior.mean for posterior in self._posteriors])
 
     def _responses(self, weights: Sequence[Array]) -> list[Response]:
         if self._additive is not None:

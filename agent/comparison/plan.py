@@ -13,8 +13,8 @@ from tools.validation import is_count
 
 
 @dataclass(frozen=True)
-class TaskEntry:
-    """A task by name, with its options and the label that stands for it in tables (its name by default)."""
+class Entry:
+    """Something by name, with its options and the label that stands for it in tables (its name by default)."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -24,16 +24,12 @@ class TaskEntry:
         object.__setattr__(self, "label", self.label or self.name)
 
 
-@dataclass(frozen=True)
-class SearcherEntry:
-    """A searcher by name, with its options and the label that stands for it in tables (its name by default)."""
+class TaskEntry(Entry):
+    """A task to compare on."""
 
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    label: str = ""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "label", self.label or self.name)
+class SearcherEntry(Entry):
+    """A searcher to compare."""
 
 
 @dataclass(frozen=True, slots=True)
