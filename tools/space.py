@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import total_ordering
+from itertools import product
 from typing import Any
 
 from tools import counting
 from tools.cost import CostModel, within_budget
 from tools.errors import BudgetExceeded, InvalidAllocation, InvalidInput, UnknownName
+from tools.listed import listed, listed_strategies, listed_temperatures
 from tools.validation import is_count, require_positive
 
 
@@ -42,20 +45,37 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Subtask:
-    """One stage of the pipeline, with its candidate models and typical lengths in tokens."""
+    """One stage of the pipeline, with its candidate models and typical lengths in tokens.
+
+    `strategies` and `temperatures` are further candidates to choose among, the usual one first.
+    Empty means that the task decides.
+    """
 
     name: str
     models: tuple[Model, ...]
     prompt_tokens: int
     generation_tokens: int
+    strategies: tuple[str, ...]
+    temperatures: tuple[float, ...]
 
-    def __init__(self, name: str, models: Sequence[Model], *, prompt_tokens: int, generation_tokens: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        models: Sequence[Model],
+        *,
+        prompt_tokens: int,
+        generation_tokens: int,
+        strategies: Sequence[str] = (),
+        temperatures: Sequence[float] = (),
+    ) -> None:
+        if not name:
+            raise InvalidInput("subtask.name", "must not be empty")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "models", tuple(models))
         object.__setattr__(self, "prompt_tokens", prompt_tokens)
         object.__setattr__(self, "generation_tokens", generation_tokens)
-        if not name:
-            raise InvalidInput("subtask.name", "must not be empty")
+        object.__setattr__(self, "strategies", listed_strategies(f"subtask {name!r} strategies", strategies))
+        object.__setattr__(self, "temperatures", listed_temperatures(f"subtask {name!r} temperatures", temperatures))
         if not self.models:
             raise InvalidInput(f"subtask {name!r} models", "needs at least one model")
         names = [model.name for model in self.models]
@@ -81,16 +101,76 @@ class Subtask:
         """The candidate with the most parameters."""
         return self.by_size[-1]
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Everything a choice holds beside the samples: models by size, strategies and temperatures as listed."""
+        return self.variants_of(self.by_size)
 
-@dataclass(frozen=True, slots=True, order=True)
+    def variants_of(self, models: Sequence[Model]) -> tuple[Variant, ...]:
+        """The variants of some candidates, in their order."""
+        names = [model.name for model in models]
+        return tuple(Variant(*one) for one in product(names, self.strategies or (None,), self.temperatures or (None,)))
+
+    def usual(self, model: Model) -> Variant:
+        """A candidate with the first strategy and temperature listed: how it runs where these are not compared."""
+        return self.variants_of([model])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A choice without its number of samples: a model (by name), a strategy and a temperature.
+
+    None means that the task decides.
+    """
+
+    model: str
+    strategy: str | None = None
+    temperature: float | None = None
+
+    def choice(self, samples: int) -> Choice:
+        """The choice of that many samples."""
+        return Choice(self.model, samples, self.strategy, self.temperature)
+
+    def __str__(self) -> str:
+        return f"{self.model}{_suffix(self.strategy, self.temperature)}"
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """A model (by name) and a number of samples for one subtask."""
+    """A model (by name) and a number of samples for one subtask; its strategy and temperature where searched.
+
+    A strategy or temperature of None means that the task decides; None comes first in the order.
+    """
 
     model: str
     samples: int
+    strategy: str | None = None
+    temperature: float | None = None
+
+    @property
+    def variant(self) -> Variant:
+        """The choice without its number of samples."""
+        return Variant(self.model, self.strategy, self.temperature)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: "model", "samples", and "strategy" and "temperature" where set."""
+        values: dict[str, Any] = {"model": self.model, "samples": self.samples}
+        searched = {"strategy": self.strategy, "temperature": self.temperature}
+        return values | {name: value for name, value in searched.items() if value is not None}
+
+    def __lt__(self, other: object) -> bool:
+        return self._order < other._order if isinstance(other, Choice) else NotImplemented
 
     def __str__(self) -> str:
-        return f"{self.model} x {self.samples}"
+        return f"{self.model} x {self.samples}{_suffix(self.strategy, self.temperature)}"
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+
+    @property
+    def _order(self) -> tuple[str, int, str, float]:
+        return self.model, self.samples, self.strategy or "", -1.0 if self.temperature is None else self.temperature
 
 
 class Allocation(Mapping[str, Choice]):
@@ -132,13 +212,13 @@ class Allocation(Mapping[str, Choice]):
         return Allocation({**self, subtask: choice})
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain values, as logs and prompts hold them: {subtask: {"model", "samples"}}."""
-        return {name: {"model": c.model, "samples": c.samples} for name, c in self._choices}
+        """Plain values, as logs and prompts hold them: each subtask's `Choice.to_dict`."""
+        return {name: choice.to_dict() for name, choice in self._choices}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> Allocation:
         """The inverse of `to_dict`, for trusted values; a SearchSpace parses untrusted ones."""
-        return cls({name: Choice(str(v["model"]), int(v["samples"])) for name, v in values.items()})
+        return cls({name: Choice(**value) for name, value in values.items()})
 
 
 class SearchSpace:
@@ -180,7 +260,7 @@ class SearchSpace:
             raise UnknownName("subtask", name, self._by_name) from None
 
     def __repr__(self) -> str:
-        stages = ", ".join(f"{s.name} ({len(s.models)} models)" for s in self.subtasks)
+        stages = ", ".join(f"{subtask.name} ({_size(subtask)})" for subtask in self.subtasks)
         return f"SearchSpace({stages}; {len(self.sample_counts)} sample counts)"
 
     @property
@@ -196,8 +276,8 @@ class SearchSpace:
         return "one of " + ", ".join(map(str, self.sample_counts))
 
     def choices(self, subtask: Subtask) -> Iterator[Choice]:
-        """Every choice for a subtask: models in their order, sample counts rising."""
-        return (Choice(m.name, count) for m in subtask.models for count in self.sample_counts)
+        """Every choice for a subtask: models, strategies, temperatures in their order, sample counts rising."""
+        return (v.choice(count) for v in subtask.variants_of(subtask.models) for count in self.sample_counts)
 
     def validate(self, allocation: Mapping[str, Choice]) -> Allocation:
         """The allocation in pipeline order. Raises InvalidAllocation naming the wrong field."""
@@ -219,12 +299,18 @@ class SearchSpace:
                 raise InvalidAllocation(
                     f"{subtask.name}.samples", f"{choice.samples!r} is not allowed; use {self.counts_text}"
                 )
-            ordered[subtask.name] = choice
+            ordered[subtask.name] = Choice(
+                choice.model,
+                choice.samples,
+                listed(f"{subtask.name}.strategy", choice.strategy, subtask.strategies),
+                listed(f"{subtask.name}.temperature", choice.temperature, subtask.temperatures),
+            )
         return Allocation(ordered)
 
     def parse(self, values: object) -> Allocation:
-        """An allocation from untrusted plain values {subtask: {"model": str, "samples": int}}.
+        """An allocation from untrusted plain values, {subtask: {"model": str, "samples": int}}.
 
+        Where the space lists them, "strategy" (str) and "temperature" (number) are needed too.
         Raises InvalidAllocation naming the wrong field; never anything else, whatever is given.
         """
         if not isinstance(values, Mapping):
@@ -240,7 +326,7 @@ class SearchSpace:
                 samples = int(samples)
             if not is_count(samples):
                 raise InvalidAllocation(f"{name}.samples", f"must be a whole number of 1 or more, got {samples!r}")
-            choices[str(name)] = Choice(model, samples)
+            choices[str(name)] = Choice(model, samples, value.get("strategy"), value.get("temperature"))
         return self.validate(choices)
 
     def require_feasible(self, allocation: Mapping[str, Choice], budget: float, cost: CostModel) -> float:
@@ -256,9 +342,8 @@ class SearchSpace:
 
     def default_budget(self, cost: CostModel) -> float:
         """One sample of every subtask's largest model (AgentTTS, section on budgets)."""
-        return sum(
-            cost.subtask(subtask, Choice(subtask.largest.name, self.sample_counts[0])) for subtask in self.subtasks
-        )
+        least = self.sample_counts[0]
+        return sum(cost.subtask(subtask, subtask.usual(subtask.largest).choice(least)) for subtask in self.subtasks)
 
     def cheapest(self, cost: CostModel) -> Allocation:
         """The allocation with the lowest total cost."""
@@ -285,3 +370,14 @@ class SearchSpace:
 
     def _choice_costs(self, cost: CostModel) -> list[list[float]]:
         return [[cost.subtask(s, choice) for choice in self.choices(s)] for s in self.subtasks]
+
+
+def _suffix(strategy: str | None, temperature: float | None) -> str:
+    """What follows the model and samples in text; nothing where the task decides."""
+    named = "" if strategy is None else f" {strategy}"
+    return named if temperature is None else f"{named} t={temperature:g}"
+
+
+def _size(subtask: Subtask) -> str:
+    candidates = {"models": subtask.models, "strategies": subtask.strategies, "temperatures": subtask.temperatures}
+    return ", ".join(f"{len(values)} {word}" for word, values in candidates.items() if values)
