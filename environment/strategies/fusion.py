@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from environment.strategy import Draw, StageRun, Strategy, sample_request
 from storage.sample import GenerationRequest
+from tools.space import Subtask
+from tools.token_use import Call, samples_alone
 
 FUSION_TEMPERATURE = 0.0
 
@@ -28,3 +31,12 @@ class Fusion(Strategy):
         request = GenerationRequest(run.model, messages, replace(run.stage.sampling, temperature=FUSION_TEMPERATURE))
         (fused,) = await draw(request, 1)
         return run.stage.parse(fused.text, run.example)
+
+
+def fusion_tokens(subtask: Subtask, samples: int) -> Sequence[Call]:
+    """The samples, and where there are several one answer after a prompt that shows them all."""
+    drawn = samples_alone(subtask, samples)
+    if samples == 1:
+        return drawn
+    shown = subtask.prompt_tokens + samples * subtask.generation_tokens
+    return (*drawn, Call(shown, subtask.generation_tokens))
