@@ -41,18 +41,20 @@ class Executor(TrialRunner):
         ledger = self._sampler.ledger()
         rows = await _all(self._example(allocation, example, ledger) for example in examples)
         scores = {
-            stage.name: StageScore.of(stage.metric, [row[position] for row in rows])
-            for position, stage in enumerate(self._task.stages)
+            stage.name: StageScore.of(stage.metric, [row[stage.name] for row in rows])
+            for stage in self._task.stages
+            if stage.metric
         }
         return Outcome(scores, ledger.usage)
 
-    async def _example(self, allocation: Allocation, example: Example, ledger: Ledger) -> list[float]:
+    async def _example(self, allocation: Allocation, example: Example, ledger: Ledger) -> dict[str, float]:
         draw: Draw = partial(self._sampler.draw, ledger=ledger)
         upstream: dict[str, Any] = {}
-        scores: list[float] = []
+        scores: dict[str, float] = {}
         for stage in self._task.stages:
             output = await self._stage(stage, allocation, example, upstream, draw)
-            scores.append(stage.score(output, example))
+            if stage.metric:
+                scores[stage.name] = stage.score(output, example)
             upstream = {**upstream, stage.name: output}
         return scores
 

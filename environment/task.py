@@ -28,6 +28,7 @@ class Stage(ABC):
 
     Outputs are the stage's parsed answers (any hashable value): made by `parse` or `vote`, handed
     to later stages in `upstream` (subtask name to output) and judged by `score`. Pure throughout.
+    An empty `metric` says that the stage has no score of its own, which all but the last may.
     """
 
     name: str
@@ -68,7 +69,9 @@ class Task:
     `search_examples` judge trials; `held_out_examples` judge the result once. `strategies` names
     the strategy of each subtask. `connect` opens the backend of a model by name; several names
     may share one backend. `recorded_from` tells, for recorded tasks, which models wrote the
-    generations. `options` are the plain values that rebuild the task by `load_task`.
+    generations. `options` are the plain values that rebuild the task by `load_task`. `budget` is the
+    default one, in the unit of `cost`. `digest` identifies the files and functions that a person
+    may change between a session and its resumption; "" where the package alone decides.
 
     A simulated task has a `simulation` in place of stages, strategies and backends, and says
     "simulated" in its description.
@@ -86,6 +89,8 @@ class Task:
     recorded_from: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     simulation: Simulation | None = None
+    budget: float | None = None
+    digest: str = ""
 
     def __post_init__(self) -> None:
         stages, subtasks = list(self.metrics), [s.name for s in self.space.subtasks]
@@ -93,6 +98,8 @@ class Task:
             raise InvalidInput(f"task {self.name!r} stages", f"are {stages}, but the space's subtasks are {subtasks}")
         if missing := {s.name for s in self.stages} - set(self.strategies):
             raise InvalidInput(f"task {self.name!r} strategies", f"missing for: {', '.join(sorted(missing))}")
+        if not self.metrics[subtasks[-1]]:
+            raise InvalidInput(f"task {self.name!r} metric", f"missing for {subtasks[-1]!r}: the last stage needs one")
 
     @property
     def metrics(self) -> Mapping[str, str]:
