@@ -36,6 +36,19 @@ class Scale:
     def score(self, value: float) -> float:
         return self.centre + value / UNIT * self.spread
 
+    def estimates(self, means: Array, variances: Array) -> list[Estimate]:
+        """The estimates that means and variances in modelled units are."""
+        deviations = np.sqrt(variances) / UNIT * self.spread
+        return [Estimate(self.score(float(m)), float(d)) for m, d in zip(means, deviations, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is expected of a score, and the standard deviation of that: of the score without its luck."""
+
+    mean: float
+    deviation: float
+
 
 class Belief:
     """Posteriors over every subtask's response, from at least one completed trial.
@@ -74,6 +87,38 @@ class Belief:
         for position, (name, response) in enumerate(zip(self._names, self.mean(), strict=True)):
             value = response.at(value)[:, self._row(position, allocation[name])]
         return self._scale.score(float(value[0]))
+
+    def estimates(self, allocations: Sequence[Allocation]) -> list[Estimate]:
+        """The expected final score of each allocation, and how sure it is.
+
+        The uncertainty of a stage goes into the next by that stage's slope (first order).
+        """
+        if not allocations:
+            return []
+        picks = [[self._row(i, allocation[name]) for i, name in enumerate(self._names)] for allocation in allocations]
+        if self._additive is not None:
+            features, (posterior,) = self._additive.features(picks), self._posteriors
+            return self._scale.estimates(features @ posterior.mean, posterior.variance(features))
+        means = variances = np.zeros(len(picks))
+        for position, rows in enumerate(zip(*picks, strict=True)):
+            means, variances = self._stage(position, rows, means, variances)
+        return self._scale.estimates(means, variances)
+
+    def curve(self, position: int, after: Allocation) -> list[Estimate]:
+        """Estimates for every choice in the table of the subtask at `position`: its own scores.
+
+        They come after the choices of `after` in the earlier subtasks, whose scores count as known.
+        Without stage scores it is the final score, the other subtasks as in `after`.
+        """
+        name, choices = self._names[position], self._tables[position].choices
+        if self._additive is not None:
+            return self.estimates([after.replace(name, choice) for choice in choices])
+        mean, known = np.zeros(1), np.zeros(1)
+        for earlier in range(position):
+            mean, _ = self._stage(earlier, [self._row(earlier, after[self._names[earlier]])], mean, known)
+        rows = range(len(choices))
+        means, variances = self._stage(position, rows, np.repeat(mean, len(rows)), np.zeros(len(rows)))
+        return self._scales[position].estimates(means, variances)
 
     def why(self, allocation: Allocation, value: float, *, likely: bool) -> str:
         """The reason to try an allocation: what it changes in the best one, and what it may score."""
@@ -114,6 +159,7 @@ class Belief:
             CoupledModel(table, insights, upstream=position > 0) for position, table in enumerate(self._tables)
         ]
         self._posteriors: list[Posterior] = []
+        self._scales: list[Scale] = []
         before: Array = np.zeros(len(rows))
         for position, model in enumerate(self._models):
             raw = np.array([self._stage_score(trial, position) for trial, _ in rows])
@@ -123,10 +169,18 @@ class Belief:
                 first.setdefault(tuple(picks[: position + 1]), row)
             distinct = list(first.values())
             self._scale = Scale.of(raw[distinct])
+            self._scales.append(self._scale)
             scores = self._scale.modelled(raw)
             picked = [rows[row][1][position] for row in distinct]
             self._posteriors.append(model.fit(picked, before[distinct], scores[distinct]))
             before = scores
+
+    def _stage(self, position: int, rows: Sequence[int], upstream: Array, uncertainty: Array) -> tuple[Array, Array]:
+        """Means and variances of a stage's scores, by choice index, after those of the stage before it."""
+        features, posterior = self._models[position].features(rows, upstream), self._posteriors[position]
+        response = self._mean[position]
+        slope = response.slope[list(rows)] + 2 * response.bend * upstream
+        return features @ posterior.mean, posterior.variance(features) + slope**2 * uncertainty
 
     def _fit_sum(self, rows: Sequence[tuple[Trial, list[int]]], insights: Insights) -> None:
         raw = np.array([trial.score or 0.0 for trial, _ in rows])

@@ -64,6 +64,13 @@ class Posterior:
         weights: Array = self._shares @ np.array(self._means)
         return weights
 
+    def variance(self, features: Array) -> Array:
+        """The variance of the regression at the rows of `features`, without the noise of a score."""
+        means = np.array(self._means) @ features.T
+        variances = np.array([((features @ root) ** 2).sum(axis=1) for root in self._roots])
+        spread: Array = self._shares @ (variances + (means - features @ self.mean) ** 2)
+        return spread
+
 
 def _condition(
     features: Array, scores: Array, mean: Array, variance: Array, noise: float

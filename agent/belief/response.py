@@ -103,9 +103,13 @@ class CoupledModel:
 
     def fit(self, rows: Sequence[int], upstream: Array, scores: Array) -> Posterior:
         """The posterior after scores of choices (by index) after upstream scores, in modelled units."""
+        return Posterior(self.features(rows, upstream), scores, self._prior)
+
+    def features(self, rows: Sequence[int], upstream: Array) -> Array:
+        """The features of choices (by index) after upstream scores."""
         index, u = np.asarray(rows, dtype=np.intp), upstream[:, None]
         bend = u * u / UNIT * np.ones(len(self._bend.mean))
-        return Posterior(np.hstack([self._own[index], self._coupled[index] * u, bend]), scores, self._prior)
+        return np.hstack([self._own[index], self._coupled[index] * u, bend])
 
     def response(self, weights: Array) -> Response:
         """What weights mean for every choice."""
@@ -125,9 +129,12 @@ class AdditiveModel:
 
     def fit(self, rows: Sequence[Sequence[int]], scores: Array) -> Posterior:
         """The posterior after final scores of allocations, each a choice index for every subtask."""
+        return Posterior(self.features(rows), scores, self._prior)
+
+    def features(self, rows: Sequence[Sequence[int]]) -> Array:
+        """The features of allocations, each a choice index for every subtask."""
         columns = np.asarray(rows, dtype=np.intp).T
-        features = [own[column] for own, column in zip(self._own, columns, strict=True)]
-        return Posterior(np.hstack(features), scores, self._prior)
+        return np.hstack([own[column] for own, column in zip(self._own, columns, strict=True)])
 
     def responses(self, weights: Array) -> list[Response]:
         """Each subtask's share, added to those before it."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.belief.belief import Belief
 from agent.belief.regression import Posterior, Prior
-from agent.belief.response import Insights, choice_tables, sample_counts
+from agent.belief.response import Insights, Response, choice_tables, sample_counts
 from agent.planner.frontier import Frontier
 from agent.planner.searcher import PlannerSearcher
 from agent.recommendation import recommend
@@ -170,3 +172,51 @@ def test_reasons_and_guidelines_name_what_was_learnt() -> None:
     assert "Best so far" in text
     assert "s0: preferred" in text
     assert not math.isnan(float(text.split()[3]))
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_an_estimate_is_the_mean_and_deviation_of_what_is_possible(staged: bool) -> None:
+    """The closed form, with its first-order coupling, against draws from the posterior."""
+    trials = list(drive(Search(SMALL.space, None, "planner", 1), 30).trials)
+    belief = believed(trials if staged else [replace(trial, stage_scores={}) for trial in trials])
+    chosen = list(SMALL.space.allocations(SMALL.budget, SMALL.cost))[::11]
+    rng = np.random.default_rng(0)
+    drawn = np.array([[final(belief, responses, a) for a in chosen] for responses in _draws(belief, rng, 1500)])
+    estimates = belief.estimates(chosen)
+    assert [e.mean for e in estimates] == pytest.approx([belief.expected(a) for a in chosen])
+    assert [e.deviation for e in estimates] == pytest.approx(drawn.std(axis=0), rel=0.15)
+
+
+def test_a_curve_is_a_subtasks_own_score_after_the_choices_before_it() -> None:
+    search = drive(Search(SMALL.space, None, "planner", 1), 60)
+    belief, tables = believed(list(search.trials)), choice_tables(SMALL.space)
+    assert search.best is not None
+    best = search.best.allocation
+    for position, name in enumerate(best):
+        curve = belief.curve(position, best)
+        assert len(curve) == len(tables[position])
+        truth = [score(best.replace(name, choice))[name] for choice in tables[position].choices]
+        within = [abs(e.mean - t) <= 3 * e.deviation + 0.02 for e, t in zip(curve, truth, strict=True)]
+        assert np.mean(within) > 0.9
+    last = belief.curve(1, best)[tables[1].nearest(best["s1"])]
+    assert last.mean == pytest.approx(belief.expected(best))
+
+
+def test_what_was_tried_often_is_surer_than_what_was_not() -> None:
+    trials = [trial(i, Choice("8b", count), Choice("8b", 4), (0.7, 0.6)) for i, count in enumerate((1, 2, 4, 8))]
+    known, unknown = (Allocation({"s0": Choice(m, 4), "s1": Choice(m, 4)}) for m in ("8b", "1b"))
+    sure, unsure = believed(trials).estimates([known, unknown])
+    assert sure.deviation < unsure.deviation / 2
+    assert believed(trials).estimates([]) == []
+
+
+def _draws(belief: Belief, rng: np.random.Generator, count: int) -> Iterator[list[Response]]:
+    return (belief.sample(rng) for _ in range(count))
+
+
+def final(belief: Belief, responses: list[Response], allocation: Allocation) -> float:
+    """The final score of an allocation by the responses of a draw."""
+    value = np.zeros(1)
+    for table, response, choice in zip(choice_tables(SMALL.space), responses, allocation.values(), strict=True):
+        value = response.at(value)[:, table.nearest(choice)]
+    return belief._scale.score(float(value[0]))
