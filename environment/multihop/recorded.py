@@ -10,8 +10,9 @@ from typing import Any
 from environment.backend import Backend
 from environment.backends.replay_backend import ReplayBackend
 from environment.multihop.generator import generate_examples
-from environment.multihop.stages import RetrievalStage
-from environment.multihop.task import multihop_task
+from environment.multihop.stages import QaStage, RetrievalStage
+from environment.multihop.task import DESCRIPTION
+from environment.pipeline_task import Split, pipeline_task
 from environment.recording import Recording
 from environment.task import Task
 from tools.errors import InvalidInput
@@ -68,16 +69,15 @@ def recordable_task(
 ) -> Task:
     """The benchmark's task on given backends by model name: recorded ones, or live ones to record."""
     generated = generate_examples(2 * EXAMPLES, SEED, candidates=CANDIDATES)
-    return multihop_task(
+    return pipeline_task(
         "multihop-recorded",
+        DESCRIPTION,
+        [RetrievalStage(MAX_TOKENS[0], MAX_CHOSEN), QaStage(MAX_TOKENS[1])],
+        LENGTHS,
+        Split(generated[:EXAMPLES][: examples[0]], generated[EXAMPLES:][: examples[1]]),
         MODELS,
-        generated[:EXAMPLES][: examples[0]],
-        generated[EXAMPLES:][: examples[1]],
         lambda: backends,
         cost=COST,
-        lengths=LENGTHS,
-        retrieval=RetrievalStage(MAX_TOKENS[0], MAX_CHOSEN),
-        answer_tokens=MAX_TOKENS[1],
         strategy=strategy,
         sample_counts=SAMPLE_COUNTS,
         recorded_from=recorded_from,

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environment.candidates import cut_candidates, shuffle_candidates
 from environment.multihop.generator import generate_examples
 from environment.multihop.loaders import load_hotpotqa, load_two_wiki
 from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QaStage, RetrievalStage
-from environment.multihop.task import cut_candidates, shuffle_candidates, two_wiki_task
+from environment.multihop.task import two_wiki_task
 from tools.errors import InvalidInput
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "2wikimultihopqa_50.json"
