@@ -16,8 +16,12 @@ from tools.errors import (
     UnknownSession,
 )
 from tools.flops import FlopsCost
+from tools.kinetics import KineticsCost
+from tools.latency import LatencyCost
+from tools.measured import Measurements
 from tools.price import PriceCost
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
+from tools.tokens import TokensCost
 from tools.trial import Guideline, StageScore, Trial, TrialState
 
 if TYPE_CHECKING:
@@ -51,6 +55,9 @@ __all__ = [
     "Guideline",
     "InvalidAllocation",
     "InvalidInput",
+    "KineticsCost",
+    "LatencyCost",
+    "Measurements",
     "MissingSample",
     "Model",
     "PriceCost",
@@ -62,6 +69,7 @@ __all__ = [
     "StorageError",
     "Subtask",
     "TaskEntry",
+    "TokensCost",
     "Trial",
     "TrialState",
     "UnknownName",

@@ -24,8 +24,11 @@ class CostModel(ABC):
 
     name: str
     unit: str
-    formula: str = ""
-    """How a subtask's cost comes about, in a sentence for readers and for the search agent."""
+
+    @property
+    def formula(self) -> str:
+        """How a subtask's cost comes about, in a sentence for readers and for the search agent."""
+        return ""
 
     @abstractmethod
     def subtask(self, subtask: Subtask, choice: Choice) -> float:
@@ -34,6 +37,13 @@ class CostModel(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """The plain values that rebuild this model, for logs and sessions."""
+
+    def with_strategies(self, strategies: Mapping[str, str]) -> CostModel:
+        """This model for a pipeline whose subtasks use these strategies where a choice names none.
+
+        Called by Task, which knows them. Itself where it looks at no strategy.
+        """
+        return self
 
     def total(self, space: SearchSpace, allocation: Mapping[str, Choice] | Allocation) -> float:
         """The sum over the space's subtasks, on one example, in `unit`."""

@@ -21,8 +21,13 @@ class Model:
     """A language model a subtask may use.
 
     `parameters` is the number of weights. Prices are dollars per one million tokens; None means
-    unknown, and a cost in dollars then refuses the model. `endpoint` is the base URL of the
-    OpenAI-compatible server, None where the task decides.
+    unknown, and a cost in dollars then refuses the model. Cached prompt tokens cost as much as others
+    unless `cached_prompt_price` is given. `endpoint` is the base URL of the OpenAI-compatible server,
+    None where the task decides.
+
+    `layers`, `hidden_size` (the width of the residual stream) and `kv_size` (key-value heads times
+    head size) describe the transformer, as its config.json does; costs that count attention or the
+    KV cache refuse a model without them.
     """
 
     name: str
@@ -30,6 +35,10 @@ class Model:
     prompt_price: float | None = None
     generation_price: float | None = None
     endpoint: str | None = None
+    cached_prompt_price: float | None = None
+    layers: int | None = None
+    hidden_size: int | None = None
+    kv_size: int | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -38,9 +47,13 @@ class Model:
         for field, price in (
             ("prompt_price", self.prompt_price),
             ("generation_price", self.generation_price),
+            ("cached_prompt_price", self.cached_prompt_price),
         ):
             if price is not None and not (math.isfinite(price) and price >= 0):
                 raise InvalidInput(f"model {self.name!r} {field}", f"must be zero or more, got {price}")
+        for field, size in (("layers", self.layers), ("hidden_size", self.hidden_size), ("kv_size", self.kv_size)):
+            if size is not None and not is_count(size):
+                raise InvalidInput(f"model {self.name!r} {field}", f"must be a whole number of 1 or more, got {size!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +66,8 @@ class Subtask:
 
     name: str
     models: tuple[Model, ...]
-    prompt_tokens: int
-    generation_tokens: int
+    prompt_tokens: float
+    generation_tokens: float
     strategies: tuple[str, ...]
     temperatures: tuple[float, ...]
 
@@ -63,8 +76,8 @@ class Subtask:
         name: str,
         models: Sequence[Model],
         *,
-        prompt_tokens: int,
-        generation_tokens: int,
+        prompt_tokens: float,
+        generation_tokens: float,
         strategies: Sequence[str] = (),
         temperatures: Sequence[float] = (),
     ) -> None:

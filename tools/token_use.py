@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.errors import InvalidInput
+from tools.errors import InvalidInput, UnknownName
 from tools.registry import Registry
 
 if TYPE_CHECKING:
@@ -54,9 +54,20 @@ def samples_alone(subtask: Subtask, samples: int) -> Sequence[Call]:
 def calls_of(subtask: Subtask, choice: Choice, strategies: Mapping[str, str]) -> Sequence[Call]:
     """The calls of a choice by its own strategy, or else by that of its subtask in `strategies`.
 
-    Where neither names one, the samples alone count. Raises UnknownName for a strategy without a
+    Where neither names one, the samples alone count. Raises InvalidInput for a strategy without a
     registered profile.
     """
     strategy = choice.strategy or strategies.get(subtask.name)
-    profile = TOKEN_PROFILES.get(strategy) if strategy else samples_alone
-    return profile(subtask, choice.samples)
+    return profile_of(strategy)(subtask, choice.samples) if strategy else samples_alone(subtask, choice.samples)
+
+
+def profile_of(strategy: str) -> TokenProfile:
+    """The profile of a strategy. Raises InvalidInput where none is registered."""
+    try:
+        return TOKEN_PROFILES.get(strategy)
+    except UnknownName:
+        raise InvalidInput(
+            f"strategy {strategy!r}",
+            "has no token profile, so its calls cannot be priced; register one (entry-point group "
+            f"{TOKEN_PROFILES.group}) or use a cost that counts the samples alone",
+        ) from None

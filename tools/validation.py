@@ -16,3 +16,9 @@ def require_positive(field: str, value: float) -> None:
     """Raises InvalidInput unless the value is a finite number above zero."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
         raise InvalidInput(field, f"must be a number above zero, got {value!r}")
+
+
+def require_not_negative(field: str, value: float) -> None:
+    """Raises InvalidInput unless the value is a finite number of zero or more."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
+        raise InvalidInput(field, f"must be a number of zero or more, got {value!r}")

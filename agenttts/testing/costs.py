@@ -16,7 +16,7 @@ from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
 class CostConformance:
     """Every cost model passes these. Override `cost`, and `space` where its models need more.
 
-    The default space has three models with prices and two subtasks.
+    The default space has three models with prices and shapes, and two subtasks.
     """
 
     samples: ClassVar[tuple[int, ...]] = (1, 2, 3, 7, 20, 100)
@@ -29,7 +29,11 @@ class CostConformance:
     @pytest.fixture
     def space(self) -> SearchSpace:
         """The space to price."""
-        models = [Model("1b", 1e9, 0.1, 0.2), Model("8b", 8e9, 0.5, 1.0), Model("70b", 70e9, 2.0, 4.0)]
+        models = [
+            Model("1b", 1e9, 0.1, 0.2, cached_prompt_price=0.01, layers=16, hidden_size=2048, kv_size=512),
+            Model("8b", 8e9, 0.5, 1.0, cached_prompt_price=0.05, layers=32, hidden_size=4096, kv_size=1024),
+            Model("70b", 70e9, 2.0, 4.0, layers=80, hidden_size=8192, kv_size=1024),
+        ]
         return SearchSpace(
             [
                 Subtask("retrieval", models, prompt_tokens=2048, generation_tokens=128),

@@ -9,8 +9,12 @@ from agenttts.testing.costs import CostConformance
 from tools.cost import COSTS, CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.flops import FlopsCost
+from tools.kinetics import KineticsCost
+from tools.latency import LatencyCost
+from tools.measured import Measured, Measurements
 from tools.price import PriceCost
 from tools.space import Choice, Model, SearchSpace, Subtask
+from tools.tokens import TokensCost
 
 
 class TestFlops(CostConformance):
@@ -25,10 +29,58 @@ class TestFlopsAboveItsBase(CostConformance):
         return FlopsCost(base_parameters=70e9, base_prompt_tokens=4096, base_generation_tokens=1)
 
 
+class TestFlopsOfEveryCallWithAttention(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return FlopsCost(attention=True, every_call=True, strategies={"retrieval": "fusion", "qa": "majority"})
+
+
 class TestPrice(CostConformance):
     @pytest.fixture
     def cost(self) -> CostModel:
         return PriceCost(examples=3)
+
+
+class TestPriceOfUnsharedPrompts(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return PriceCost(shared_prompt=False, strategies={"retrieval": "fusion", "qa": "fusion"})
+
+
+class TestKinetics(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return KineticsCost(strategies={"retrieval": "fusion"})
+
+
+class TestKineticsOfASmallBatch(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return KineticsCost(arithmetic_intensity=300, batch=4, value_bytes=1)
+
+
+class TestLatency(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return LatencyCost.measured(MEASUREMENTS, strategies={"retrieval": "fusion", "qa": "fusion"})
+
+
+class TestTokens(CostConformance):
+    @pytest.fixture
+    def cost(self) -> CostModel:
+        return TokensCost.measured(MEASUREMENTS, strategies={"retrieval": "fusion"})
+
+
+MEASUREMENTS = Measurements(
+    {
+        subtask: {
+            "1b": Measured(300.5, 12.25, 0.01, 1e-5, 1e-3, 0.0, 40, 16),
+            "8b": Measured(300.5, 10.0, 0.01, 1e-4, 0.0, 0.02, 40, 16),
+            "70b": Measured(310.0, 0.0, 0.0, 1e-3, 1e-3, 0.05, 40, 16),
+        }
+        for subtask in ("retrieval", "qa")
+    }
+)
 
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper"
