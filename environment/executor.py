@@ -26,9 +26,8 @@ class Executor(TrialRunner):
         self._task = task
         self._sampler = sampler
         self._budget = budget
-        self._strategies: dict[str, Strategy] = {
-            stage.name: STRATEGIES.get(task.strategies[stage.name])() for stage in task.stages
-        }
+        names = {name for stage in task.stages for name in task.strategies_of(stage.name)}
+        self._strategies: dict[str, Strategy] = {name: STRATEGIES.get(name)() for name in sorted(names)}
 
     async def run(self, allocation: Allocation, examples: Sequence[Example]) -> Outcome:
         """Scores an allocation on examples.
@@ -38,6 +37,7 @@ class Executor(TrialRunner):
         is in the store.
         """
         self._task.space.require_feasible(allocation, self._budget, self._task.cost)
+        allocation = self._task.space.validate(allocation)
         ledger = self._sampler.ledger()
         rows = await _all(self._example(allocation, example, ledger) for example in examples)
         scores = {
@@ -62,8 +62,9 @@ class Executor(TrialRunner):
         self, stage: Stage, allocation: Allocation, example: Example, upstream: Mapping[str, Any], draw: Draw
     ) -> Any:
         choice = allocation[stage.name]
-        run = StageRun(stage, example, upstream, choice.model, choice.samples)
-        return await self._strategies[stage.name].run(run, draw)
+        run = StageRun(stage, example, upstream, choice.model, choice.samples, choice.temperature)
+        strategy = self._strategies[choice.strategy or self._task.strategies[stage.name]]
+        return await strategy.run(run, draw)
 
 
 async def _all(coroutines: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from environment.sampler import Sampler
 from environment.strategy import STRATEGIES, StageRun, Strategy
 from environment.task import Example, Stage, Task
 from storage.sample import GenerationRequest, Sample, SampleSource
+from tools.space import Variant
 from tools.trial import Usage
 
 Needed = Mapping[GenerationRequest, int]
@@ -30,9 +31,10 @@ class Progress:
 class Recorder:
     """Draws everything that any allocation of a task's space can ask for.
 
-    Per example it walks the stages in order: every model, sample count and strategy of a stage
-    gives an output, and each distinct output is an upstream of the next stage. Samples already in
-    the store are not drawn again, so a recording that was stopped goes on where it was.
+    Per example it walks the stages in order: every choice of a stage gives an output, under each of
+    `strategies` where the stage's choices name none, and each distinct output is an upstream of the
+    next stage. Samples already in the store are not drawn again, so a recording that was stopped
+    goes on where it was.
     """
 
     task: Task
@@ -72,16 +74,19 @@ class Recorder:
             return
         stage, *rest = stages
         outputs: dict[Any, None] = {}
-        for model in self.task.space[stage.name].models:
+        subtask = self.task.space[stage.name]
+        for variant in subtask.variants_of(subtask.models):
             # Most samples first: one request with all choices shares the prompt's work.
             for count in reversed(self.task.space.sample_counts):
-                for strategy in self._built():
-                    outputs[await strategy.run(StageRun(stage, example, upstream, model.name, count), draw)] = None
+                run = StageRun(stage, example, upstream, variant.model, count, variant.temperature)
+                for strategy in self._built(variant):
+                    outputs[await strategy.run(run, draw)] = None
         for output in outputs:
             await self._walk(example, rest, {**upstream, stage.name: output}, draw)
 
-    def _built(self) -> list[Strategy]:
-        return [STRATEGIES.get(name)() for name in self.strategies]
+    def _built(self, variant: Variant) -> list[Strategy]:
+        names = self.strategies if variant.strategy is None else [variant.strategy]
+        return [STRATEGIES.get(name)() for name in names]
 
 
 def collect(source: SampleSource, needed: Needed) -> dict[str, dict[int, Sample]]:

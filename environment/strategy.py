@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from environment.task import Stage
-from storage.sample import GenerationRequest, Sample
+from storage.sample import GenerationRequest, Sample, SamplingParameters
 from tools.registry import Registry
+
+if TYPE_CHECKING:
+    from environment.task import Stage
 
 Draw = Callable[[GenerationRequest, int], Awaitable[Sequence[Sample]]]
 """draw(request, k) gives the request's samples 0 to k-1, from the store where they exist."""
@@ -17,13 +19,23 @@ Draw = Callable[[GenerationRequest, int], Awaitable[Sequence[Sample]]]
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One stage on one example, with everything a strategy may use."""
+    """One stage on one example, with everything a strategy may use.
+
+    `temperature` is the one chosen for this run; None where the stage decides.
+    """
 
     stage: Stage
     example: Any
     upstream: Mapping[str, Any]
     model: str
     samples: int
+    temperature: float | None = None
+
+    @property
+    def sampling(self) -> SamplingParameters:
+        """How the stage's samples are drawn in this run."""
+        sampling = self.stage.sampling
+        return sampling if self.temperature is None else replace(sampling, temperature=self.temperature)
 
 
 class Strategy(ABC):
@@ -44,5 +56,5 @@ STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "agenttts.strategies
 
 
 def sample_request(run: StageRun) -> GenerationRequest:
-    """The request whose samples the stage draws: its prompt at its own sampling parameters."""
-    return GenerationRequest(run.model, run.stage.messages(run.example, run.upstream), run.stage.sampling)
+    """The request whose samples the stage draws: its prompt at the run's sampling parameters."""
+    return GenerationRequest(run.model, run.stage.messages(run.example, run.upstream), run.sampling)

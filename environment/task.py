@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from environment.backend import Backend
 from environment.simulation import Simulation
+from environment.strategy import STRATEGIES
 from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
-from tools.errors import InvalidInput
+from tools.errors import InvalidInput, UnknownName
 from tools.registry import Registry, check_options
-from tools.space import SearchSpace
+from tools.space import SearchSpace, Subtask
 
 
 class Example(Protocol):
@@ -67,11 +68,12 @@ class Task:
     """A pipeline to search: its stages in order, its space, its examples and its backends.
 
     `search_examples` judge trials; `held_out_examples` judge the result once. `strategies` names
-    the strategy of each subtask. `connect` opens the backend of a model by name; several names
-    may share one backend. `recorded_from` tells, for recorded tasks, which models wrote the
-    generations. `options` are the plain values that rebuild the task by `load_task`. `budget` is the
-    default one, in the unit of `cost`. `digest` identifies the files and functions that a person
-    may change between a session and its resumption; "" where the package alone decides.
+    the strategy of each subtask whose allocations name none. `connect` opens the backend of a model
+    by name; several names may share one backend. `recorded_from` tells, for recorded tasks, which
+    models wrote the generations. `options` are the plain values that rebuild the task by
+    `load_task`. `budget` is the default one, in the unit of `cost`. `digest` identifies the files
+    and functions that a person may change between a session and its resumption; "" where the
+    package alone decides.
 
     A simulated task has a `simulation` in place of stages, strategies and backends, and says
     "simulated" in its description.
@@ -100,6 +102,8 @@ class Task:
             raise InvalidInput(f"task {self.name!r} strategies", f"missing for: {', '.join(sorted(missing))}")
         if not self.metrics[subtasks[-1]]:
             raise InvalidInput(f"task {self.name!r} metric", f"missing for {subtasks[-1]!r}: the last stage needs one")
+        for subtask in self.space.subtasks:
+            self._check_listed(subtask)
 
     @property
     def metrics(self) -> Mapping[str, str]:
@@ -111,9 +115,23 @@ class Task:
         """Whether a simulation answers, so that no model is run; then every output must say so."""
         return self.simulation is not None
 
+    def strategies_of(self, subtask: str) -> tuple[str, ...]:
+        """Every strategy that a subtask may run."""
+        return self.space[subtask].strategies or (self.strategies[subtask],)
+
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of a split, SEARCH or HELD_OUT."""
         return self.search_examples if split == SEARCH else self.held_out_examples
+
+    def _check_listed(self, subtask: Subtask) -> None:
+        """Raises InvalidInput where the space lists what the task cannot run."""
+        field = f"subtask {subtask.name!r}"
+        if self.simulated and (subtask.strategies or subtask.temperatures):
+            raise InvalidInput(field, "lists strategies or temperatures, which a simulated task does not have")
+        known = STRATEGIES.names() if subtask.strategies else []
+        for name in subtask.strategies:
+            if name not in known:
+                raise UnknownName(f"{field} strategies", name, known)
 
 
 TaskFactory = Callable[..., Task]
