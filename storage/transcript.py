@@ -14,7 +14,8 @@ class Transcript:
     `purpose` is "consult", "propose", "repair" or "guidelines"; `attempt` counts from 0 within a
     purpose and batch. `tool_calls` are the functions it wanted called. `latency` is in seconds.
     `accepted` tells whether the whole answer was used, `problem` why not. `prompt` is the SHA-256
-    of the prompt file that the last message was made from.
+    of the prompt file that the last message was made from. `context` is set where the endpoint
+    refused the question as too long: the tokens it says it holds, 0 where it does not say.
     """
 
     batch: int
@@ -30,3 +31,4 @@ class Transcript:
     problem: str = ""
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     prompt: str = ""
+    context: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -73,6 +73,11 @@ class Belief:
         else:
             self._fit_sum(rows, insights)
 
+    @property
+    def staged(self) -> bool:
+        """Whether each subtask's own score is modelled, and not the final score alone."""
+        return self._additive is None
+
     def mean(self) -> list[Response]:
         """The expected response of every subtask."""
         return self._mean
@@ -127,8 +132,10 @@ class Belief:
             old, new = self.best.allocation[name], allocation[name]
             if old.model != new.model:
                 moves.append(f"{new} instead of {old} in {name} (Insight 1)")
-            elif old.samples != new.samples:
+            elif replace(old, samples=new.samples) == new != old:
                 moves.append(f"{new.samples} instead of {old.samples} samples in {name} (Insight 2)")
+            elif old != new:
+                moves.append(f"{new} instead of {old} in {name}")
         if len(moves) > 1:
             moves.append("shifting budget between them (Insight 3)")
         basis = "the curves so far expect" if likely else "curves that fit the trials allow"
@@ -145,11 +152,11 @@ class Belief:
         for position, (name, response) in enumerate(zip(self._names, self.mean(), strict=True)):
             table = self._tables[position]
             values = response.at(upstream)[0]
-            peaks: dict[str, tuple[float, int]] = {}
-            for choice, value in zip(table.choices, values, strict=True):
-                peaks[choice.model] = max(peaks.get(choice.model, (-np.inf, 0)), (float(value), -choice.samples))
-            ranked = sorted(peaks.items(), key=lambda item: -item[1][0])
-            shown = ", ".join(f"{model} x {-peak[1]}" for model, peak in ranked)
+            worth = dict(zip(table.choices, map(float, values), strict=True))
+            peaks: dict[str, Choice] = {}
+            for choice in sorted(table.choices, key=lambda choice: (-worth[choice], choice.samples)):
+                peaks.setdefault(choice.model, choice)
+            shown = ", ".join(map(str, peaks.values()))
             lines.append(f"{name}: preferred, from best to worst, each at its expected peak: {shown}.")
             upstream = values[self._row(position, best.allocation[name])][None]
         return "\n".join(lines)

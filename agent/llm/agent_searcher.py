@@ -12,19 +12,24 @@ from agent.feasible import FeasibleSpace
 from agent.llm.answers import proposal_form, proposal_schema, read_proposals
 from agent.llm.briefing import flat_spread, guideline_lines, history_values, problem_values, trial_line
 from agent.llm.chat import ChatModel, OpenAIChat, ReplayChat
+from agent.llm.context import Context
 from agent.llm.conversation import Conversation, extended
+from agent.llm.extent import Extent, extents
 from agent.llm.functions import FACTS
 from agent.llm.settings import AgentSettings
 from agent.searcher import Problem, Proposal, Searcher
 from environment.prompt_template import PromptTemplate
 from storage.sample import Message
 from storage.transcript import Transcript
+from tools.errors import InvalidInput
 from tools.space import Allocation
 from tools.trial import Guideline, Trial
 
 PROMPTS = Path(__file__).parent / "prompts"
 REPAIRS = 2
 """How often refused proposals are sent back before they are replaced."""
+PROBLEMS = 12
+"""How many reasons for refusing are sent back at once."""
 RANDOM = "random (replacement)"
 
 
@@ -54,6 +59,7 @@ class AgentSearcher(Searcher):
         self._guidelines: list[Guideline] = []
         self._batch: list[Trial] = []
         self._begun = False
+        self._require_room()
 
     def connect(self) -> ChatModel:
         """The model to converse with. Raises InvalidInput where the settings name none."""
@@ -99,16 +105,14 @@ class AgentSearcher(Searcher):
     def drain_transcripts(self) -> list[Transcript]:
         return self._conversation.drain()
 
-    def write_guideline(self, name: str, batch: int, **values: Any) -> Guideline:
-        """The model's guideline on a batch, by the prompt file `name` and the values only it needs."""
-        prompt = self._prompts[name]
-        messages = prompt.render(
-            **self._values(),
-            batch=[trial_line(trial) for trial in self._batch],
-            flat=flat_spread(self._batch),
-            **values,
-        )
-        text = self._conversation.ask(messages, prompt, "guidelines", max(batch, 0)).text.strip()
+    def write_guideline(self, name: str, batch: int) -> Guideline:
+        """The model's guideline on a batch, by the prompt file `name`."""
+
+        def ask() -> str:
+            messages = self._question(name, flat=flat_spread(self._batch))
+            return self._conversation.ask(messages, self._prompts[name], "guidelines", max(batch, 0)).text.strip()
+
+        text = self._conversation.within_context(ask)
         if not text:
             self._conversation.refuse(["an empty guideline"])
         guideline = Guideline(batch, text, self.name) if text else self.stand_in(batch)
@@ -117,9 +121,28 @@ class AgentSearcher(Searcher):
 
     def propose(self, count: int) -> list[Proposal]:
         """`count` proposals of the model, replaced where it gives no usable ones; at most what is left."""
+        accepted = self._conversation.within_context(lambda: self._accepted(count))
+        reason = self._guidelines[-1].text.split("\n")[0] if self._guidelines else "the agent's choice"
+        proposals = [Proposal(allocation, self.name, reason) for allocation in accepted]
+        return proposals + self._replacements(count - len(accepted), accepted)
+
+    def values(self, extent: Extent) -> dict[str, Any]:
+        """What every prompt may show, at most to an extent; the prompt's file decides what it does."""
+        earlier = max(0, len(self._trials) - extent.proposed)
+        return {
+            **problem_values(self.problem),
+            **history_values(self._trials, extent.trials),
+            "batch": [trial_line(trial) for trial in self._batch[: extent.batch]],
+            "guidelines": guideline_lines(self._guidelines, extent.guidelines),
+            "proposed": [str(trial.allocation) for trial in self._trials[earlier:]],
+            "earlier": earlier,
+        }
+
+    def _accepted(self, count: int) -> list[Allocation]:
+        """At most `count` usable allocations of the model, in three answers."""
         prompt, purpose = self._prompts[self.proposing], "propose"
         batch = self._batch[-1].batch + 1 if self._batch else 0
-        asked = prompt.render(**self._values(), count=count, form=proposal_form(self.problem.space))
+        asked = self._question(self.proposing, count=count, form=proposal_form(self.problem.space))
         question = self._conversation.consult(asked, self._prompts["consult"], batch, self._trials)
         messages = question
         accepted: list[Allocation] = []
@@ -136,24 +159,32 @@ class AgentSearcher(Searcher):
             prompt, purpose = self._prompts["repair"], "repair"
             again = prompt.render(
                 **problem_values(self.problem),
-                problems=reading.problems,
+                problems=reading.problems[:PROBLEMS],
+                more=len(reading.problems[PROBLEMS:]),
                 accepted=[str(allocation) for allocation in accepted],
                 count=count - len(accepted),
             )
             # Earlier repairs are left out: a small model's context would not hold them.
             messages = extended(question, [Message("assistant", answer.text), *again])
-        reason = self._guidelines[-1].text.split("\n")[0] if self._guidelines else "the agent's choice"
-        proposals = [Proposal(allocation, self.name, reason) for allocation in accepted]
-        return proposals + self._replacements(count - len(accepted), accepted)
+            if not self._conversation.holds(messages):
+                messages = extended(question, again)
+        return accepted
 
-    def _values(self) -> dict[str, Any]:
-        """What every prompt may show; the prompt's file decides what it does."""
-        return {
-            **problem_values(self.problem),
-            **history_values(self._trials, self.settings.history),
-            "guidelines": guideline_lines(self._guidelines),
-            "proposed": [str(trial.allocation) for trial in self._trials],
-        }
+    def _question(self, name: str, **values: Any) -> Sequence[Message]:
+        """The longest form of a prompt that fits the model's context; its shortest where none does."""
+        messages: Sequence[Message] = ()
+        for extent in extents(self.settings.history):
+            messages = self._prompts[name].render(**self.values(extent), **values)
+            if self._conversation.holds(messages):
+                break
+        return messages
+
+    def _require_room(self) -> None:
+        """Raises InvalidInput where the context that the settings name cannot hold the problem."""
+        messages = self._question(self.proposing, count=1, form=proposal_form(self.problem.space))
+        if not self._conversation.holds(messages):
+            needed, given = self._conversation.needs(messages), self.settings.context_tokens
+            raise InvalidInput("context_tokens", f"{given} are too few to ask about this task: it takes about {needed}")
 
     def _known(self, accepted: Sequence[Allocation]) -> dict[Allocation, str]:
         """The allocations that are not wanted any more, and why."""
@@ -165,7 +196,8 @@ class AgentSearcher(Searcher):
         return [Proposal(p.allocation, p.origin, f"{p.reason} ({why})") for p in self.replace(count, accepted)[:count]]
 
     def _converse(self, chat: ChatModel) -> Conversation:
-        return Conversation(chat, self.problem, self.functions if self.settings.functions else ())
+        context = Context(self.settings.context_tokens, self.settings.max_tokens)
+        return Conversation(chat, self.problem, self.functions if self.settings.functions else (), context)
 
 
 def _is_prompt(path: Path) -> bool:

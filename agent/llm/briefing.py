@@ -14,6 +14,8 @@ BEFORE_ALL = -1
 """The batch of a guideline that was written before any trial."""
 FLAT = 0.02
 """When a batch's scores lie this close together, the agent is told to explore."""
+GUIDELINE_SHOWN = 2000
+"""Characters of a guideline that later prompts repeat; about twice what is asked for."""
 
 
 def problem_values(problem: Problem) -> dict[str, Any]:
@@ -22,12 +24,12 @@ def problem_values(problem: Problem) -> dict[str, Any]:
     least, most = space.sample_counts[0], space.sample_counts[-1]
 
     def shown(subtask: Any, model: str, count: int) -> str:
-        return _number(cost.subtask(subtask, Choice(model, count)))
+        return number(cost.subtask(subtask, Choice(model, count)))
 
     return {
         "task": problem.task,
         "description": problem.description,
-        "budget": _number(problem.budget),
+        "budget": number(problem.budget),
         "unit": cost.unit,
         "formula": cost.formula,
         "counts": space.counts_text,
@@ -67,12 +69,18 @@ def trial_line(trial: Trial) -> str:
         own = trial.stage_scores.get(name)
         stages.append(f"{name}: {choice}" + (f" ({own.mean:.3f})" if own else ""))
     score = "failed" if trial.score is None else f"score {trial.score:.3f}"
-    return f"#{trial.number} {score}, cost {_number(trial.cost)}; {', '.join(stages)}"
+    return f"#{trial.number} {score}, cost {number(trial.cost)}; {', '.join(stages)}"
 
 
-def guideline_lines(guidelines: Sequence[Guideline]) -> list[str]:
-    """The first and the last two guidelines (AgentTTS, search prompt), each with its time."""
-    return [f"[{_when(guideline)}] {guideline.text}" for guideline in [*guidelines[:1], *guidelines[1:][-2:]]]
+def guideline_lines(guidelines: Sequence[Guideline], limit: int = 3) -> list[str]:
+    """The first guideline and the last ones (AgentTTS, search prompt), `limit` together; the last alone for 1."""
+    shown = guidelines[-1:] if limit == 1 else [*guidelines[:1], *guidelines[1:][1 - limit :]]
+    return [f"[{_when(guideline)}] {shortened(guideline.text, GUIDELINE_SHOWN)}" for guideline in shown]
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text cut to so many characters, with a sign where it was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def flat_spread(batch: Sequence[Trial]) -> str:
@@ -86,5 +94,6 @@ def _when(guideline: Guideline) -> str:
     return "before the first batch" if guideline.batch == BEFORE_ALL else f"after batch {guideline.batch}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A cost or a budget for reading."""
     return f"{value:,.4g}" if abs(value) < 1 else f"{value:,.1f}"

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import openai
 import tenacity
 
+from agent.llm.context import ContextExceeded, says_too_long, stated_context
 from agent.llm.settings import AgentSettings
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import is_passing, readable
@@ -55,12 +56,18 @@ class ChatModel(Protocol):
     def name(self) -> str: ...
 
     def complete(
-        self, messages: Messages, *, schema: Mapping[str, Any] | None = None, tools: Sequence[Mapping[str, Any]] = ()
+        self,
+        messages: Messages,
+        *,
+        max_tokens: int,
+        schema: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> ChatAnswer:
         """The next message: JSON of `schema`, or calls of `tools`, or free text where neither is given.
 
         Not both at once: a grammar made from a schema leaves no room for calls. An endpoint that
-        takes no tools gives an empty answer. Raises EndpointError when no answer can be had.
+        takes no tools gives an empty answer. `max_tokens` bounds the answer. Raises ContextExceeded
+        when the question is too long, else EndpointError when no answer can be had.
         """
         ...
 
@@ -86,7 +93,12 @@ class OpenAIChat:
         self._refused: set[str] = set()
 
     def complete(
-        self, messages: Messages, *, schema: Mapping[str, Any] | None = None, tools: Sequence[Mapping[str, Any]] = ()
+        self,
+        messages: Messages,
+        *,
+        max_tokens: int,
+        schema: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> ChatAnswer:
         """Asks the endpoint, again after faults that may pass."""
         if tools and "tools" in self._refused:
@@ -97,24 +109,27 @@ class OpenAIChat:
             retry=tenacity.retry_if_exception(_may_pass),
             reraise=True,
         )
+        body = {"model": self.name, "messages": list(messages), "max_tokens": max_tokens}
         extras: dict[str, Any] = {"tools": list(tools)} if tools else {}
         if schema is not None:
             wrapped = {"name": "answer", "strict": True, "schema": schema}
             extras["response_format"] = {"type": "json_schema", "json_schema": wrapped}
         try:
-            return retrying(self._ask_once, messages, extras)
+            return retrying(self._ask_once, body, extras)
         except openai.APIStatusError as error:
+            if says_too_long(error.message):
+                raise ContextExceeded(str(self._failed(error.message)), stated_context(error.message)) from None
             raise self._failed(f"status {error.status_code}: {error.message}") from None
         except (openai.APIError, ValueError) as error:
             raise self._failed(str(error)) from None
 
-    def _ask_once(self, messages: Messages, extras: dict[str, Any]) -> ChatAnswer:
+    def _ask_once(self, body: Mapping[str, Any], extras: Mapping[str, Any]) -> ChatAnswer:
         while True:
             wanted = {name: value for name, value in extras.items() if name not in self._refused}
             if "tools" in extras and not wanted:
                 return ChatAnswer("")
             try:
-                return self._send(messages, wanted)
+                return self._send({**body, **wanted})
             except openai.APIStatusError as error:
                 if not self._does_without(error, wanted):
                     raise
@@ -122,6 +137,8 @@ class OpenAIChat:
     def _does_without(self, error: openai.APIStatusError, wanted: Mapping[str, Any]) -> bool:
         """Whether an error status says that the server lacks a feature, which is then left out for good."""
         words = error.message.lower()
+        if says_too_long(words):
+            return False
         for parameter, sign in (("max_tokens", "max_completion_tokens"), ("seed", "seed")):
             if error.status_code in (400, 422) and sign in words and parameter not in self._refused:
                 self._refused.add(parameter)
@@ -134,11 +151,11 @@ class OpenAIChat:
                 return True
         return False
 
-    def _send(self, messages: Messages, extras: Mapping[str, Any]) -> ChatAnswer:
+    def _send(self, body: dict[str, Any]) -> ChatAnswer:
         settings = self._settings
-        limit = "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens"
+        if "max_tokens" in self._refused:
+            body["max_completion_tokens"] = body.pop("max_tokens")
         optional = {"temperature": settings.temperature, "reasoning_effort": settings.reasoning_effort}
-        body: dict[str, Any] = {"model": self.name, "messages": list(messages), limit: settings.max_tokens, **extras}
         body |= {name: value for name, value in optional.items() if value is not None}
         body |= {} if "seed" in self._refused else {"seed": self._seed}
         started = time.perf_counter()
@@ -188,11 +205,16 @@ class ReplayChat:
         return self.then.name
 
     def complete(
-        self, messages: Messages, *, schema: Mapping[str, Any] | None = None, tools: Sequence[Mapping[str, Any]] = ()
+        self,
+        messages: Messages,
+        *,
+        max_tokens: int,
+        schema: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
     ) -> ChatAnswer:
         """The stored answer to the same question, or a new one when all are used."""
         if self._next == len(self.transcripts):
-            return self.then.complete(messages, schema=schema, tools=tools)
+            return self.then.complete(messages, max_tokens=max_tokens, schema=schema, tools=tools)
         stored = self.transcripts[self._next]
         asked, recorded = json.dumps(list(messages), sort_keys=True), json.dumps(list(stored.messages), sort_keys=True)
         if asked != recorded:
@@ -202,6 +224,8 @@ class ReplayChat:
                 f"now {asked[place : place + 60]!r}, stored {recorded[place : place + 60]!r}"
             )
         self._next += 1
+        if stored.context is not None:
+            raise ContextExceeded(stored.problem, stored.context)
         return answer_of(stored)
 
 
@@ -214,5 +238,5 @@ def answer_of(transcript: Transcript) -> ChatAnswer:
 
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, openai.APIStatusError):
-        return is_passing(error)
+        return is_passing(error) and not says_too_long(error.message)
     return isinstance(error, openai.APIConnectionError)

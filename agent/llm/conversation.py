@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.llm.chat import ChatAnswer, ChatModel
+from agent.llm.context import Context, ContextExceeded
 from agent.llm.functions import CURVES, AgentFunctions
 from agent.searcher import Problem
 from environment.prompt_template import PromptTemplate
@@ -14,20 +16,51 @@ from storage.sample import Message
 from storage.transcript import Transcript
 from tools.trial import Trial
 
+LOG = logging.getLogger(__name__)
 ROUNDS = 4
 """How often the agent may call functions before it must answer."""
 CALLS = 12
 """How many calls of one round are carried out."""
+RESULTS = 12_000
+"""Characters of results that are handed over; what is beyond is left out."""
+ARGUMENTS = 400
+"""Characters of a call's arguments that are repeated before its result."""
+SHORTENINGS = 4
+"""How often a question that the endpoint refuses as too long is asked anew, shorter."""
+Answered = TypeVar("Answered")
 
 
 class Conversation:
     """One session's exchanges with the agent's model, which may call the `functions` of these names."""
 
-    def __init__(self, chat: ChatModel, problem: Problem, functions: Sequence[str]) -> None:
+    def __init__(self, chat: ChatModel, problem: Problem, functions: Sequence[str], context: Context) -> None:
         self._chat = chat
         self._problem = problem
         self._functions = functions
+        self._context = context
+        self._tools = AgentFunctions(problem, (), functions).schemas() if functions else []
         self._transcripts: list[Transcript] = []
+
+    def needs(self, messages: Sequence[Message]) -> int:
+        """About how many tokens a question, the functions' declarations and an answer take."""
+        return self._context.estimate([asdict(message) for message in messages], self._tools) + self._context.answer
+
+    def holds(self, messages: Sequence[Message]) -> bool:
+        """Whether a question fits the model's context, as far as is known."""
+        return self._context.tokens is None or self.needs(messages) <= self._context.tokens
+
+    def within_context(self, attempt: Callable[[], Answered]) -> Answered:
+        """What `attempt` returns; it runs again when the endpoint says that a question of it was too long.
+
+        By then the context is known better: `holds` allows less, and `attempt` must ask by it.
+        Raises ContextExceeded when that does not help.
+        """
+        for _ in range(SHORTENINGS):
+            try:
+                return attempt()
+            except ContextExceeded as error:
+                LOG.warning("asking again with less: %s", error)
+        return attempt()
 
     def ask(
         self,
@@ -42,20 +75,22 @@ class Conversation:
     ) -> ChatAnswer:
         """One call, noted. `prompt` is the file the last message was made from. Raises EndpointError."""
         sent = tuple(asdict(message) for message in messages)
-        answer = self._chat.complete(sent, schema=schema, tools=tools)
+        noted = Transcript(batch, attempt, purpose, self._chat.name, sent, "", prompt=prompt.digest)
+        try:
+            answer = self._chat.complete(sent, max_tokens=self._context.answer, schema=schema, tools=tools)
+        except ContextExceeded as error:
+            self._context.refused(sent, tools, error.tokens)
+            self._transcripts.append(replace(noted, accepted=False, problem=str(error), context=error.tokens))
+            raise
+        self._context.counted(sent, tools, answer.prompt_tokens)
         self._transcripts.append(
-            Transcript(
-                batch=batch,
-                attempt=attempt,
-                purpose=purpose,
-                model=self._chat.name,
-                messages=sent,
+            replace(
+                noted,
                 answer=answer.text,
                 prompt_tokens=answer.prompt_tokens,
                 generation_tokens=answer.generation_tokens,
                 latency=answer.latency,
                 tool_calls=tuple(asdict(call) for call in answer.tool_calls),
-                prompt=prompt.digest,
             )
         )
         return answer
@@ -74,15 +109,18 @@ class Conversation:
         results: list[str] = []
         for round_ in range(ROUNDS):
             sent = extended(messages, prompt.render(results=results, curves=CURVES in self._functions))
-            answer = self.ask(sent, prompt, "consult", batch, attempt=round_, tools=functions.schemas())
+            answer = self.ask(sent, prompt, "consult", batch, attempt=round_, tools=self._tools)
             if not answer.tool_calls:
                 break
-            results += [
-                f"{call.name}({call.arguments}) = {functions.call(call.name, call.arguments)}"
-                for call in answer.tool_calls[:CALLS]
-            ]
-        told = "\n".join(["Results of the functions you called:", *results])
-        return extended(messages, [Message("user", told)]) if results else list(messages)
+            for call in answer.tool_calls[:CALLS]:
+                called = f"{call.name[:ARGUMENTS]}({call.arguments[:ARGUMENTS]})"
+                result = f"{called} = {functions.call(call.name, call.arguments)}"
+                longer = [*results, result]
+                fits = sum(map(len, longer)) <= RESULTS and self.holds(_informed(messages, longer))
+                if not fits:
+                    return _informed(messages, [*results, f"{called}: no room for its result"])
+                results = longer
+        return _informed(messages, results) if results else list(messages)
 
     def refuse(self, problems: Sequence[str]) -> None:
         """Notes that the last answer was not used as it stands, and why."""
@@ -92,6 +130,11 @@ class Conversation:
         """The transcripts since the last drain."""
         drained, self._transcripts = self._transcripts, []
         return drained
+
+
+def _informed(messages: Sequence[Message], results: Sequence[str]) -> list[Message]:
+    told = "\n".join(["Results of the functions you called:", *results])
+    return extended(messages, [Message("user", told)])
 
 
 def extended(messages: Sequence[Message], more: Sequence[Message]) -> list[Message]:

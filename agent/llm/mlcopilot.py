@@ -7,6 +7,7 @@ from typing import Any
 from agent.llm.agent_searcher import AgentSearcher
 from agent.llm.briefing import BEFORE_ALL
 from agent.llm.experience import read_experience
+from agent.llm.extent import Extent
 from agent.searcher import Problem, Proposal
 
 
@@ -25,12 +26,14 @@ class MlCopilotSearcher(AgentSearcher):
         super().__init__(problem, seed, **options)
 
     def begin(self, n: int) -> list[Proposal]:
-        shown = self._experience.trials[: self.settings.history]
-        self.write_guideline(
-            "experience",
-            BEFORE_ALL,
-            similar_task=self._experience.task,
-            similar_trials=[str(trial) for trial in shown],
-            similar_total=len(self._experience.trials),
-        )
+        self.write_guideline("experience", BEFORE_ALL)
         return self.propose(n)
+
+    def values(self, extent: Extent) -> dict[str, Any]:
+        similar = self._experience
+        return {
+            **super().values(extent),
+            "similar_task": similar.task,
+            "similar_trials": [str(trial) for trial in similar.trials[: extent.trials]],
+            "similar_total": len(similar.trials),
+        }

@@ -7,9 +7,12 @@ from typing import Any
 
 from agent.initial_trials import initial_trials
 from agent.llm.agent_searcher import AgentSearcher
+from agent.llm.extent import Extent
+from agent.llm.forecast import Forecast
 from agent.llm.functions import CURVES, FACTS
 from agent.planner.searcher import PlannerSearcher
 from agent.searcher import Problem, Proposal
+from tools.errors import InvalidInput
 from tools.space import Allocation
 from tools.trial import Guideline, Trial
 
@@ -19,8 +22,8 @@ REPLACED = "planner (replacement)"
 class LlmSearcher(AgentSearcher):
     """Algorithm 1 of AgentTTS with a language model as the agent.
 
-    It starts with the algorithm's initial trials, its prompts hold the three insights, and the
-    planner, which follows them, replaces what the model does not give.
+    It starts with the algorithm's initial trials, its prompts hold the three insights and what the
+    planner expects, and the planner replaces what the model does not give.
     """
 
     name = "llm"
@@ -28,8 +31,14 @@ class LlmSearcher(AgentSearcher):
     guiding = "guidelines"
     functions = (*FACTS, CURVES)
 
-    def __init__(self, problem: Problem, seed: int, **options: Any) -> None:
-        """`options` are those of AgentSettings. Raises InvalidInput."""
+    def __init__(self, problem: Problem, seed: int, forecast: bool = True, **options: Any) -> None:
+        """`forecast` tells the model what the planner expects, `options` are those of AgentSettings.
+
+        Raises InvalidInput.
+        """
+        if not isinstance(forecast, bool):
+            raise InvalidInput("forecast", f"must be true or false, got {forecast!r}")
+        self._forecast = Forecast(problem) if forecast else None
         super().__init__(problem, seed, **options)
         self._planner = PlannerSearcher(problem, seed)
 
@@ -41,6 +50,10 @@ class LlmSearcher(AgentSearcher):
             return []
         spare = [p for p in self._planner.ask(n + len(accepted)) if p.allocation not in accepted]
         return [Proposal(p.allocation, REPLACED, p.reason) for p in spare]
+
+    def values(self, extent: Extent) -> dict[str, Any]:
+        told = self._forecast.told(self._trials, extent) if self._forecast else None
+        return {**super().values(extent), "forecast": told}
 
     def stand_in(self, batch: int) -> Guideline:
         guideline = self._planner.conclude()

@@ -15,8 +15,9 @@ class AgentSettings(BaseModel):
 
     `base_url` is its OpenAI-compatible endpoint (None: OpenAI's own), `key_env` the environment
     variable that holds the key. `temperature` and `reasoning_effort` are sent where given.
-    `max_tokens` bounds one answer, `timeout` is in seconds, `history` is how many trials the model
-    is shown, and `functions` whether it may call the calculus.
+    `max_tokens` bounds one answer, `context_tokens` a question and its answer together: prompts are
+    shortened to fit. `timeout` is in seconds, `history` is how many trials the model is shown, and
+    `functions` whether it may call the calculus.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +28,7 @@ class AgentSettings(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     max_tokens: int = Field(default=8000, ge=1)
+    context_tokens: int | None = Field(default=None, ge=1)
     timeout: float = Field(default=600.0, gt=0)
     history: int = Field(default=40, ge=1)
     functions: bool = True

@@ -50,6 +50,7 @@ class ScriptedChat:
         self,
         messages: Sequence[Mapping[str, Any]],
         *,
+        max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         tools: Sequence[Mapping[str, Any]] = (),
     ) -> ChatAnswer:

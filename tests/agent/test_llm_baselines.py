@@ -40,10 +40,10 @@ class RecordingChat(ScriptedChat):
         self.texts: list[str] = []
         self.offered: set[str] = set()
 
-    def complete(self, messages: Any, *, schema: Any = None, tools: Any = ()) -> ChatAnswer:
+    def complete(self, messages: Any, *, max_tokens: int, schema: Any = None, tools: Any = ()) -> ChatAnswer:
         self.texts.append("\n".join(message["content"] for message in messages))
         self.offered |= {tool["function"]["name"] for tool in tools}
-        return super().complete(messages, schema=schema, tools=tools)
+        return super().complete(messages, max_tokens=max_tokens, schema=schema, tools=tools)
 
 
 def search_with(name: str, chat: ChatModel, **options: Any) -> Search:
@@ -145,7 +145,7 @@ def test_what_it_never_gives_is_drawn_at_random_not_planned(name: str) -> None:
     class Silent:
         name = "silent"
 
-        def complete(self, messages: Any, *, schema: Any = None, tools: Any = ()) -> ChatAnswer:
+        def complete(self, messages: Any, *, max_tokens: int, schema: Any = None, tools: Any = ()) -> ChatAnswer:
             return ChatAnswer("")
 
     search = drive(search_with(name, Silent()), 12, batch=4)
@@ -224,7 +224,7 @@ class StubbornChat:
 
     name = "stubborn"
 
-    def complete(self, messages: Any, *, schema: Any = None, tools: Any = ()) -> ChatAnswer:
+    def complete(self, messages: Any, *, max_tokens: int, schema: Any = None, tools: Any = ()) -> ChatAnswer:
         return ChatAnswer("" if tools else FIRST if schema else "Go on.")
 
 

@@ -31,7 +31,7 @@ def chat(url: str) -> OpenAIChat:
 def test_an_answer_with_its_calls_and_tokens() -> None:
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     with serving(lambda _: completion("hello", calls)) as server:
-        answer = chat(server.url).complete(QUESTION, tools=TOOL)
+        answer = chat(server.url).complete(QUESTION, max_tokens=8000, tools=TOOL)
     assert answer.text == "hello"
     assert answer.tool_calls[0].name == "f"
     assert (answer.prompt_tokens, answer.generation_tokens) == (7, 3)
@@ -47,9 +47,9 @@ def test_a_server_without_tools_is_asked_for_them_once() -> None:
 
     with serving(answer) as server:
         agent = chat(server.url)
-        assert agent.complete(QUESTION, tools=TOOL).text == ""
-        assert agent.complete(QUESTION, tools=TOOL).text == ""
-        assert agent.complete(QUESTION).text == "ok"
+        assert agent.complete(QUESTION, max_tokens=8000, tools=TOOL).text == ""
+        assert agent.complete(QUESTION, max_tokens=8000, tools=TOOL).text == ""
+        assert agent.complete(QUESTION, max_tokens=8000).text == "ok"
     assert [("tools" in request) for request in server.requests] == [True, False]
 
 
@@ -64,7 +64,7 @@ def test_what_a_server_does_not_take_is_left_out_for_good() -> None:
     with serving(answer) as server:
         agent = chat(server.url)
         for _ in range(2):
-            assert agent.complete(QUESTION, schema={"type": "object"}).text == "{}"
+            assert agent.complete(QUESTION, max_tokens=8000, schema={"type": "object"}).text == "{}"
     assert len(server.requests) == 4
     assert server.requests[-1]["max_completion_tokens"] == 8000
 
@@ -76,7 +76,7 @@ def test_passing_faults_are_tried_again() -> None:
         return faults.pop(0) if len(faults) > 1 else completion("ok")
 
     with serving(answer) as server:
-        assert chat(server.url).complete(QUESTION).text == "ok"
+        assert chat(server.url).complete(QUESTION, max_tokens=8000).text == "ok"
     assert len(server.requests) == 3
 
 
@@ -87,7 +87,7 @@ def test_passing_faults_are_tried_again() -> None:
 def test_a_failing_endpoint_is_named_and_the_key_is_not(status: int, requests: int) -> None:
     with serving(lambda _: refusal(status, "no, sk-very-secret")) as server:
         with pytest.raises(EndpointError, match=rf"127\.0\.0\.1.*'m'.*status {status}") as caught:
-            chat(server.url).complete(QUESTION)
+            chat(server.url).complete(QUESTION, max_tokens=8000)
         assert len(server.requests) == requests
     assert "secret" not in str(caught.value)
 
@@ -96,7 +96,7 @@ def test_a_dead_endpoint_is_an_endpoint_error() -> None:
     with serving(diligent) as server:
         url = server.url
     with pytest.raises(EndpointError, match="Connection error"):
-        chat(url).complete(QUESTION)
+        chat(url).complete(QUESTION, max_tokens=8000)
 
 
 def search(url: str, storage: Path) -> Any:

@@ -57,7 +57,7 @@ class StubbornChat:
 
     name = "stubborn"
 
-    def complete(self, messages: Any, *, schema: Any = None, tools: Any = ()) -> ChatAnswer:
+    def complete(self, messages: Any, *, max_tokens: int, schema: Any = None, tools: Any = ()) -> ChatAnswer:
         return ChatAnswer("" if tools else "no")
 
 
