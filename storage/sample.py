@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from tools.errors import InvalidInput
+from tools.validation import is_count
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -28,17 +31,39 @@ class SamplingParameters:
     stop: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Several generations start side by side, the first `finishers` count and the others are cancelled.
+
+    Raises InvalidInput unless at least one counts and more start than count.
+    """
+
+    starters: int
+    finishers: int
+
+    def __post_init__(self) -> None:
+        for field, value in (("starters", self.starters), ("finishers", self.finishers)):
+            if not is_count(value):
+                raise InvalidInput(f"race.{field}", f"must be a whole number of 1 or more, got {value!r}")
+        if self.starters <= self.finishers:
+            raise InvalidInput("race.starters", f"must be more than the {self.finishers} that count")
+
+
 @dataclass(frozen=True)
 class GenerationRequest:
     """A question to a model. Its samples are numbered from 0; the number is never sent.
 
-    `key` is the SHA-256 of model, messages and sampling parameters in canonical JSON. The
+    Samples are independent draws, or the finishers of a `race` in the order they finished: such a
+    request has as many samples as its race has finishers, and they are drawn together or not at all.
+
+    `key` is the SHA-256 of model, messages, sampling parameters and race in canonical JSON. The
     endpoint is not part of it: the same model behind another address gives the same samples.
     """
 
     model: str
     messages: tuple[Message, ...]
     sampling: SamplingParameters
+    race: Race | None = None
 
     @cached_property
     def key(self) -> str:
@@ -49,7 +74,9 @@ class GenerationRequest:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the store keeps them."""
         # Written out, because every draw computes a key and asdict copies deeply.
-        sampling = self.sampling
+        sampling, race = self.sampling, self.race
+        # Left out where there is none: samples stored before races were known keep their key.
+        raced = {"race": {"starters": race.starters, "finishers": race.finishers}} if race else {}
         return {
             "model": self.model,
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
@@ -59,7 +86,7 @@ class GenerationRequest:
                 "top_p": sampling.top_p,
                 "stop": sampling.stop,
             },
-        }
+        } | raced
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +95,8 @@ class Sample:
 
     `prompt_tokens` is the share of the request's prompt that this sample paid (the whole prompt
     for the first sample of a request, 0 for those that shared it). `latency` is in seconds, of
-    the request that produced it.
+    the request that produced it. `mean_logprob` is the mean natural log-probability of its tokens
+    before temperature and the like, None where the server told none.
     """
 
     text: str
@@ -76,6 +104,7 @@ class Sample:
     generation_tokens: int = 0
     latency: float = 0.0
     finish_reason: str = "stop"
+    mean_logprob: float | None = None
 
 
 class SampleSource(Protocol):

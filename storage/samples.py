@@ -38,6 +38,7 @@ class SampleStore:
             row.generation_tokens,
             row.latency,
             row.finish_reason,
+            row.mean_logprob,
         )
         with self._database.transaction() as session:
             for chunk in _chunks(keys, KEYS_PER_QUERY):
@@ -61,6 +62,7 @@ class SampleStore:
                     "generation_tokens": sample.generation_tokens,
                     "latency": sample.latency,
                     "finish_reason": sample.finish_reason,
+                    "mean_logprob": sample.mean_logprob,
                     "created": now(),
                 }
             )

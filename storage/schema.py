@@ -137,4 +137,5 @@ class SampleRow(Base):
     generation_tokens: Mapped[int]
     latency: Mapped[float]
     finish_reason: Mapped[str] = mapped_column(String(64))
+    mean_logprob: Mapped[float | None]
     created: Mapped[datetime] = mapped_column(default=now)

@@ -55,7 +55,10 @@ class StorageConformance:
     def test_samples_round_trip_and_the_first_write_wins(self, database: Database) -> None:
         """A sample comes back as it was put; a second write of an index changes nothing."""
         store = SampleStore(database)
-        samples = [Sample("ä\n\x00".replace("\x00", ""), 7, 3, 0.25, "length"), Sample("", 0, 0, 0.25)]
+        samples = [
+            Sample("ä\n\x00".replace("\x00", ""), 7, 3, 0.25, "length"),
+            Sample("", 0, 0, 0.25, mean_logprob=-0.5),
+        ]
         store.put([(ask("q"), index, sample) for index, sample in enumerate(samples)])
         store.put([(ask("q"), 0, Sample("later"))])
         assert store.fetch([ask("q").key, ask("none").key]) == {ask("q").key: dict(enumerate(samples))}

@@ -14,7 +14,7 @@ import pytest
 
 from agenttts.testing.storages import StorageConformance, ask
 from storage.database import Database
-from storage.sample import SamplingParameters
+from storage.sample import Race, SamplingParameters
 from storage.samples import SampleStore
 from storage.schema import Base
 from tools.errors import InvalidInput, StorageError
@@ -50,9 +50,11 @@ class TestPostgresql(StorageConformance):
 
 def test_the_key_is_the_content_and_nothing_else() -> None:
     assert ask("q").key == ask("q").key
-    others = [ask("q", "other"), ask("r"), replace(ask("q"), sampling=SamplingParameters(0.8, 10))]
-    assert len({request.key for request in [ask("q"), *others]}) == 4
-    assert json.dumps(ask("q").to_dict()) == json.dumps(asdict(ask("q"))), "every field belongs to it"
+    raced = [replace(ask("q"), race=Race(*of)) for of in ((4, 1), (4, 2), (8, 1))]
+    others = [ask("q", "other"), ask("r"), replace(ask("q"), sampling=SamplingParameters(0.8, 10)), *raced]
+    assert len({request.key for request in [ask("q"), *others]}) == 7
+    assert json.dumps(raced[0].to_dict()) == json.dumps(asdict(raced[0])), "every field belongs to it"
+    assert json.dumps(ask("q").to_dict() | {"race": None}) == json.dumps(asdict(ask("q")))
     # A changed key would orphan every stored and recorded sample.
     assert ask("q").key == "0f81aada15875c9259a88ad826dbb49ed05e4be1f2872a59a7cae071faf20953"
 
