@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from agent.feasible import FeasibleSpace
-from tools.space import Allocation, Choice
+from tools.space import Allocation
 
 POOL = 2000
 
@@ -27,9 +27,9 @@ class Candidates:
     def untried(self, tried: Collection[Allocation], best: Allocation) -> list[Allocation]:
         """The pool and every change of one stage of `best`, without those tried; may be empty."""
         changed = [
-            best.replace(subtask.name, Choice(model, count))
+            best.replace(subtask.name, variant.choice(count))
             for subtask in self._space.problem.space.subtasks
-            for model, counts in self._space.menu(subtask, best).items()
+            for variant, counts in self._space.menu(subtask, best).items()
             for count in counts
         ]
         return [allocation for allocation in dict.fromkeys([*self._pool, *changed]) if allocation not in tried]

@@ -9,10 +9,10 @@ import numpy as np
 
 from agent.searcher import Problem
 from tools.cost import BUDGET_TOLERANCE, within_budget
-from tools.space import Allocation, Choice, Subtask
+from tools.space import Allocation, Choice, Subtask, Variant
 
-Menu = dict[str, tuple[int, ...]]
-"""The sample counts that fit, rising, by model from the smallest to the largest; never empty tuples."""
+Menu = dict[Variant, tuple[int, ...]]
+"""The sample counts that fit, rising, by variant in the order of `Subtask.variants`; never empty tuples."""
 
 DRAWS = 20
 """Random draws that may repeat before what is left is enumerated."""
@@ -21,7 +21,7 @@ DRAWS = 20
 class FeasibleSpace:
     """What fits a problem's budget: menus for one subtask, whole allocations, what is untried.
 
-    Stage by stage a model is chosen among those that leave room for the cheapest choice of every
+    Stage by stage a variant is chosen among those that leave room for the cheapest choice of every
     later stage, then a sample count among those that still fit. Nothing is rejected or penalised,
     and every feasible allocation can be reached. Costs may be negative; they must not fall when
     only the samples rise (CostModel). The budget must fit some allocation, as Search makes sure.
@@ -32,10 +32,10 @@ class FeasibleSpace:
         self._counts = problem.space.sample_counts
         self._limit = problem.budget + BUDGET_TOLERANCE * max(1.0, abs(problem.budget))
         self._costs = {
-            s.name: {m.name: [problem.cost.subtask(s, Choice(m.name, c)) for c in self._counts] for m in s.by_size}
+            s.name: {v: [problem.cost.subtask(s, v.choice(count)) for count in self._counts] for v in s.variants}
             for s in problem.space.subtasks
         }
-        self._floors = {name: min(min(costs) for costs in models.values()) for name, models in self._costs.items()}
+        self._floors = {name: min(min(costs) for costs in variants.values()) for name, variants in self._costs.items()}
 
     def menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
         """What fits a subtask beside the choices of others; subtasks without one cost their cheapest."""
@@ -44,8 +44,8 @@ class FeasibleSpace:
             if name != subtask.name:
                 spent += self.cost(name, chosen[name]) if name in chosen else floor
         room = self._limit - spent
-        fitting = {m: int(np.searchsorted(costs, room, "right")) for m, costs in self._costs[subtask.name].items()}
-        return {model: self._counts[:number] for model, number in fitting.items() if number}
+        fitting = {v: int(np.searchsorted(costs, room, "right")) for v, costs in self._costs[subtask.name].items()}
+        return {variant: self._counts[:number] for variant, number in fitting.items() if number}
 
     def build(self, pick: Callable[[Subtask, Menu], Choice], fixed: Mapping[str, Choice] | None = None) -> Allocation:
         """An allocation put together in pipeline order; `pick` chooses from each subtask's menu.
@@ -62,11 +62,11 @@ class FeasibleSpace:
         return self.problem.space.validate(chosen)
 
     def random(self, rng: np.random.Generator) -> Allocation:
-        """Per stage a model, then a sample count log-uniform among those that fit."""
+        """Per stage a variant, then a sample count log-uniform among those that fit."""
 
         def pick(_: Subtask, menu: Menu) -> Choice:
-            model = list(menu)[int(rng.integers(len(menu)))]
-            return Choice(model, menu[model][log_index(float(rng.random()), menu[model])])
+            variant = list(menu)[int(rng.integers(len(menu)))]
+            return variant.choice(menu[variant][log_index(float(rng.random()), menu[variant])])
 
         return self.build(pick)
 
@@ -86,7 +86,7 @@ class FeasibleSpace:
 
     def cost(self, subtask: str, choice: Choice) -> float:
         """The cost of a choice, from the table."""
-        return self._costs[subtask][choice.model][self._counts.index(choice.samples)]
+        return self._costs[subtask][choice.variant][self._counts.index(choice.samples)]
 
     def total(self, allocation: Mapping[str, Choice]) -> float:
         """The cost of an allocation, in the cost model's unit."""
@@ -97,8 +97,16 @@ class FeasibleSpace:
         return within_budget(self.total(allocation), self.problem.budget)
 
     def _cheapest(self, subtask: Subtask) -> Menu:
-        model = min(self._costs[subtask.name], key=lambda name: self._costs[subtask.name][name][0])
-        return {model: self._counts[:1]}
+        variant = min(self._costs[subtask.name], key=lambda variant: self._costs[subtask.name][variant][0])
+        return {variant: self._counts[:1]}
+
+
+def usual(menu: Menu) -> dict[str, Variant]:
+    """The first variant of every model on a menu, by model: what stands for the model where models are compared."""
+    first: dict[str, Variant] = {}
+    for variant in menu:
+        first.setdefault(variant.model, variant)
+    return first
 
 
 def log_index(position: float, counts: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""The grid baseline: models times log-spaced sample counts, coarse to fine."""
+"""The grid baseline: models (and what else is searched) times log-spaced sample counts, coarse to fine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ FINEST = 20_000
 class GridSearcher(Searcher):
     """A grid over what fits the budget, whose every beginning covers the whole space.
 
-    Level k gives every model that fits 2^k log-spaced sample counts: the middles of as many equal
-    parts of those that still fit, so that level 0 compares the models alone. A level is shuffled
-    by the seed and gone through before the next, finer one.
+    Level k gives every variant (a model, where searched with a strategy and a temperature) that fits
+    2^k log-spaced sample counts: the middles of as many equal parts of those that still fit, so that
+    level 0 compares the variants alone. A level is shuffled by the seed and gone through before the
+    next, finer one.
     """
 
     name = "grid"
@@ -64,10 +65,10 @@ class GridSearcher(Searcher):
             yield self.problem.space.validate(chosen)
             return
         subtask = subtasks[len(chosen)]
-        for model, fitting in self._space.menu(subtask, chosen).items():
+        for variant, fitting in self._space.menu(subtask, chosen).items():
             places = {log_index((part + 0.5) / counts, fitting) for part in range(counts)}
             for place in sorted(places):
-                yield from self._allocations(counts, {**chosen, subtask.name: Choice(model, fitting[place])})
+                yield from self._allocations(counts, {**chosen, subtask.name: variant.choice(fitting[place])})
 
     def _drawn(self, n: int) -> list[Proposal]:
         known = set(self._tried)

@@ -14,33 +14,35 @@ from agent.optuna_parameters import Parameters
 from agent.optuna_study import OptunaSearcher
 from agent.searcher import Problem, Proposal
 from tools.errors import InvalidInput
-from tools.space import Allocation, Choice
+from tools.space import Allocation, Choice, Subtask
 
 STARTUP = 10
 """Scores that are needed before the process is fitted; until then allocations are drawn at random."""
 
 
 class PlainParameters(Parameters):
-    """A model and a number of samples, on a log scale, for every stage: what the score depends on.
+    """For every stage what the score depends on: a number of samples, on a log scale, and the other parts.
 
     Not every combination fits the budget, so only what FeasibleGpSampler suggests may be read.
     """
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
         counts = self.space.problem.space.sample_counts
-        return Allocation(
-            {
-                subtask.name: Choice(
-                    trial.suggest_categorical(f"{subtask.name}: model", [model.name for model in subtask.by_size]),
-                    trial.suggest_int(f"{subtask.name}: samples", counts[0], counts[-1], log=True),
-                )
-                for subtask in self.space.problem.space.subtasks
+
+        def choice(subtask: Subtask) -> Choice:
+            parts: dict[str, Any] = {
+                part: trial.suggest_categorical(f"{subtask.name}: {part}", options)
+                for part, options in subtask.candidates.items()
             }
-        )
+            return Choice(
+                samples=trial.suggest_int(f"{subtask.name}: samples", counts[0], counts[-1], log=True), **parts
+            )
+
+        return Allocation({subtask.name: choice(subtask) for subtask in self.space.problem.space.subtasks})
 
     def of(self, allocation: Allocation) -> dict[str, Any]:
-        models = {f"{name}: model": choice.model for name, choice in allocation.items()}
-        return models | {f"{name}: samples": choice.samples for name, choice in allocation.items()}
+        values = {name: choice.to_dict() for name, choice in allocation.items()}
+        return {f"{name}: {part}": value for name, parts in values.items() for part, value in parts.items()}
 
 
 class FeasibleGpSampler(optuna.samplers.GPSampler):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
 
 from agent.feasible import FeasibleSpace, Menu, log_index, log_position
-from tools.space import Allocation, Choice, Subtask
+from tools.space import Allocation, Choice, Subtask, Variant
 
 
 class Parameters(ABC):
     """A parametrisation of what fits a budget, in which a sampler can suggest nothing else.
 
-    Stage by stage the parameters choose a model and a position in [0, 1] on the log scale of all
-    sample counts, cut to those that still fit: a position means the same number in every trial.
+    Stage by stage the parameters choose a model, a strategy and a temperature where these are
+    searched, and a position in [0, 1] on the log scale of all sample counts, cut to those that still
+    fit: a position means the same number in every trial.
     Nothing is penalised, so that no trial is spent on learning where the budget ends.
     """
 
@@ -31,6 +32,14 @@ class Parameters(ABC):
         """The middle of the positions that mean the fitting count at an index."""
         return log_position(place, self.space.problem.space.sample_counts)
 
+    def variant(self, subtask: Subtask, menu: Menu, choose: Callable[[str, Sequence[Any]], Any]) -> Variant:
+        """The variant on a menu that `choose(part, options)` leaves: part by part, one of the options that fit."""
+        left = list(menu)
+        for part in subtask.candidates:
+            chosen = choose(part, list(dict.fromkeys(getattr(variant, part) for variant in left)))
+            left = [variant for variant in left if getattr(variant, part) == chosen]
+        return left[0]
+
     @abstractmethod
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
         """The allocation that a trial's parameters mean; it fits, whatever they are."""
@@ -44,14 +53,18 @@ class TreeParameters(Parameters):
     """For samplers that treat parameters one by one.
 
     The model is chosen among those that fit, under a name that lists them, since Optuna wants the
-    same options under the same name; every model has a position of its own.
+    same options under the same name, and so are strategy and temperature; every model has a
+    position of its own.
     """
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
         def pick(subtask: Subtask, menu: Menu) -> Choice:
-            model = trial.suggest_categorical(self._model_name(subtask, menu), list(menu))
-            position = trial.suggest_float(self._position_name(subtask, model), 0.0, 1.0)
-            return Choice(model, menu[model][self.place(position, menu[model])])
+            def choose(part: str, options: Sequence[Any]) -> Any:
+                return trial.suggest_categorical(self._name(subtask, part, options), options)
+
+            variant = self.variant(subtask, menu, choose)
+            position = trial.suggest_float(self._position_name(subtask, variant), 0.0, 1.0)
+            return variant.choice(menu[variant][self.place(position, menu[variant])])
 
         return self.space.build(pick)
 
@@ -60,33 +73,42 @@ class TreeParameters(Parameters):
 
         def pick(subtask: Subtask, menu: Menu) -> Choice:
             choice = allocation[subtask.name]
-            counts = menu[choice.model]
-            parameters[self._model_name(subtask, menu)] = choice.model
-            parameters[self._position_name(subtask, choice.model)] = self.position(counts.index(choice.samples), counts)
+
+            def choose(part: str, options: Sequence[Any]) -> Any:
+                parameters[self._name(subtask, part, options)] = getattr(choice, part)
+                return getattr(choice, part)
+
+            counts = menu[self.variant(subtask, menu, choose)]
+            position = self.position(counts.index(choice.samples), counts)
+            parameters[self._position_name(subtask, choice.variant)] = position
             return choice
 
         self.space.build(pick)
         return parameters
 
-    def _model_name(self, subtask: Subtask, menu: Menu) -> str:
-        return f"{subtask.name}: model of {', '.join(menu)}"
+    def _name(self, subtask: Subtask, part: str, options: Sequence[Any]) -> str:
+        return f"{subtask.name}: {part} of {', '.join(map(str, options))}"
 
-    def _position_name(self, subtask: Subtask, model: str) -> str:
-        return f"{subtask.name}: position of {model}"
+    def _position_name(self, subtask: Subtask, variant: Variant) -> str:
+        return f"{subtask.name}: position of {variant.model}"
 
 
 class BoxParameters(Parameters):
     """For samplers that model the whole space at once: every trial has the same numeric parameters.
 
-    A stage's model is a position among those that fit, by size.
+    A stage's model is a position among those that fit, by size; a strategy or temperature is one
+    among those listed that fit.
     """
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
         def pick(subtask: Subtask, menu: Menu) -> Choice:
-            size = trial.suggest_float(f"{subtask.name}: model", 0.0, 1.0)
-            model = list(menu)[min(int(size * len(menu)), len(menu) - 1)]
+            def choose(part: str, options: Sequence[Any]) -> Any:
+                size = trial.suggest_float(f"{subtask.name}: {part}", 0.0, 1.0)
+                return options[min(int(size * len(options)), len(options) - 1)]
+
+            variant = self.variant(subtask, menu, choose)
             position = trial.suggest_float(f"{subtask.name}: position", 0.0, 1.0)
-            return Choice(model, menu[model][self.place(position, menu[model])])
+            return variant.choice(menu[variant][self.place(position, menu[variant])])
 
         return self.space.build(pick)
 
@@ -95,8 +117,13 @@ class BoxParameters(Parameters):
 
         def pick(subtask: Subtask, menu: Menu) -> Choice:
             choice = allocation[subtask.name]
-            counts = menu[choice.model]
-            parameters[f"{subtask.name}: model"] = (list(menu).index(choice.model) + 0.5) / len(menu)
+
+            def choose(part: str, options: Sequence[Any]) -> Any:
+                place = options.index(getattr(choice, part))
+                parameters[f"{subtask.name}: {part}"] = (place + 0.5) / len(options)
+                return options[place]
+
+            counts = menu[self.variant(subtask, menu, choose)]
             parameters[f"{subtask.name}: position"] = self.position(counts.index(choice.samples), counts)
             return choice
 

@@ -147,7 +147,7 @@ class Search:
         return guideline
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per trial: number, model and samples of each subtask, cost, score, interval, state."""
+        """One row per trial: number, choice of each subtask, cost, score, interval, state."""
         try:
             import pandas as pd
         except ImportError:
@@ -205,8 +205,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
     """A trial as one flat row of plain values."""
     row: dict[str, Any] = {"number": trial.number, "batch": trial.batch, "state": str(trial.state)}
     for name, choice in trial.allocation.items():
-        row[f"{name}.model"] = choice.model
-        row[f"{name}.samples"] = choice.samples
+        row |= {f"{name}.{part}": value for part, value in choice.to_dict().items()}
     row |= {"cost": trial.cost, "score": trial.score}
     if trial.state is TrialState.COMPLETE:
         row |= {"low": trial.interval.low, "high": trial.interval.high}

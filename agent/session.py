@@ -26,7 +26,7 @@ from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.transcript import Transcript
 from tools.cost import COSTS, within_budget
 from tools.errors import AgentttsError, InvalidInput
-from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
+from tools.space import Allocation, Model, SearchSpace, Subtask
 from tools.trial import Guideline, Trial, Usage, best_trial
 from tools.validation import is_count
 
@@ -227,7 +227,7 @@ def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation 
 
     space: SearchSpace = task.space
     for count in reversed(space.sample_counts):
-        allocation = Allocation({s.name: Choice(pick(s).name, count) for s in space.subtasks})
+        allocation = Allocation({s.name: s.usual(pick(s)).choice(count) for s in space.subtasks})
         if within_budget(task.cost.total(space, allocation), budget):
             return allocation
     return None

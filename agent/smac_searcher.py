@@ -104,7 +104,7 @@ class SmacSearcher(Searcher):
             return self._made[allocation]
         values: dict[str, Any] = {}
         for name, choice in allocation.items():
-            values[f"{name}: model"] = choice.model
+            values |= {f"{name}: {part}": value for part, value in choice.to_dict().items()}
             values[f"{name}: samples"] = self._positions[choice.samples]
         self._made[allocation] = Configuration(self._configurations, values)
         return self._made[allocation]
@@ -132,10 +132,9 @@ class SmacSearcher(Searcher):
         self._positions = {count: log_position(place, counts) for place, count in enumerate(counts)}
         self._configurations = ConfigurationSpace(seed=self.seed % 2**31)
         for subtask in self.problem.space.subtasks:
-            self._configurations.add(
-                Categorical(f"{subtask.name}: model", [model.name for model in subtask.by_size]),
-                Float(f"{subtask.name}: samples", (0.0, 1.0)),
-            )
+            for part, options in subtask.candidates.items():
+                self._configurations.add(Categorical(f"{subtask.name}: {part}", options))
+            self._configurations.add(Float(f"{subtask.name}: samples", (0.0, 1.0)))
         # The number of trials is Search's to decide.
         scenario = Scenario(
             self._configurations, output_directory=folder, deterministic=True, n_trials=10**9, seed=self.seed % 2**31

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from agent.comparison.arena import Arena, SimulatedArena
 from agent.comparison.recorded_arena import RecordedArena
-from agent.feasible import Menu, log_index, log_position
+from agent.feasible import Menu, log_index, log_position, usual
 from agent.grid import GridSearcher
 from agent.optuna_cmaes import CmaEsSearcher
 from agent.optuna_gp import FeasibleGpSampler, GpSearcher
@@ -82,14 +82,15 @@ class CategoryBox(Relative):
     def suggest(self, trial: optuna.trial.BaseTrial) -> Allocation:
         def pick(subtask: Subtask, menu: Menu) -> Choice:
             model = trial.suggest_categorical(f"{subtask.name}: model", [model.name for model in subtask.by_size])
-            model = model if model in menu else list(menu)[-1]
+            models = usual(menu)
+            variant = models.get(model, list(models.values())[-1])
             name = f"{subtask.name}: position"
             position = (
                 (trial.suggest_int(name, 0, self.steps - 1) + 0.5) / self.steps
                 if self.steps
                 else trial.suggest_float(name, 0.0, 1.0)
             )
-            return Choice(model, menu[model][self.place(position, menu[model])])
+            return variant.choice(menu[variant][self.place(position, menu[variant])])
 
         return self.space.build(pick)
 
@@ -98,7 +99,8 @@ class CategoryBox(Relative):
 
         def pick(subtask: Subtask, menu: Menu) -> Choice:
             choice = allocation[subtask.name]
-            position = self.position(menu[choice.model].index(choice.samples), menu[choice.model])
+            counts = menu[choice.variant]
+            position = self.position(counts.index(choice.samples), counts)
             values[f"{subtask.name}: model"] = choice.model
             values[f"{subtask.name}: position"] = int(position * self.steps) if self.steps else position
             return choice
@@ -141,8 +143,8 @@ class CostLine(Parameters):
 
     def _line(self, subtask: Subtask, menu: Menu) -> tuple[list[Choice], list[float]]:
         shares = {
-            Choice(model, count): math.log((count + 0.5) / (count - 0.5)) / math.log((counts[-1] + 0.5) / 0.5)
-            for model, counts in menu.items()
+            variant.choice(count): math.log((count + 0.5) / (count - 0.5)) / math.log((counts[-1] + 0.5) / 0.5)
+            for variant, counts in menu.items()
             for count in counts
         }
         choices = sorted(shares, key=lambda choice: self.space.cost(subtask.name, choice))

@@ -115,6 +115,13 @@ class Subtask:
         return self.by_size[-1]
 
     @property
+    def candidates(self) -> dict[str, tuple[Any, ...]]:
+        """What is chosen beside the samples: each "model" by size, "strategy" and "temperature" where listed."""
+        listed = {"strategy": self.strategies, "temperature": self.temperatures}
+        names = tuple(model.name for model in self.by_size)
+        return {"model": names} | {part: values for part, values in listed.items() if values}
+
+    @property
     def variants(self) -> tuple[Variant, ...]:
         """Everything a choice holds beside the samples: models by size, strategies and temperatures as listed."""
         return self.variants_of(self.by_size)

@@ -32,8 +32,8 @@ class Insights:
 def sample_counts(space: SearchSpace) -> list[int]:
     """The counts that tables hold: all of them in small spaces, else a log-spaced selection."""
     counts = list(space.sample_counts)
-    models = [len(subtask.models) for subtask in space.subtasks]
-    each = int((LARGEST_GRID / math.prod(models)) ** (1 / len(models)))
+    variants = [len(subtask.variants) for subtask in space.subtasks]
+    each = int((LARGEST_GRID / math.prod(variants)) ** (1 / len(variants)))
     if len(counts) <= each:
         return counts
     places = np.geomspace(1, len(counts), each)
@@ -47,14 +47,21 @@ def choice_tables(space: SearchSpace) -> list[ChoiceTable]:
 
 
 class ChoiceTable:
-    """Every choice for one subtask as arrays, in a fixed order: model by size, samples rising."""
+    """Every choice for one subtask as arrays, in a fixed order: variants, samples rising.
+
+    `strategy` and `temperature` have a column for each one listed, 1 where a choice has it; none
+    where there is nothing to choose among.
+    """
 
     def __init__(self, space: SearchSpace, subtask: Subtask, counts: Sequence[int]) -> None:
-        models = subtask.by_size
-        self.choices = [Choice(model.name, count) for model in models for count in counts]
-        self.model = np.repeat(np.arange(len(models)), len(counts))
+        models, variants = subtask.by_size, subtask.variants
+        self.choices = [variant.choice(count) for variant in variants for count in counts]
+        each = len(self.choices) // len(models)
+        self.model = np.repeat(np.arange(len(models)), each)
+        self.strategy = _indicators([choice.strategy for choice in self.choices], subtask.strategies)
+        self.temperature = _indicators([choice.temperature for choice in self.choices], subtask.temperatures)
         most = math.log(space.max_samples) or 1.0
-        self.place: Array = np.tile(np.log(np.asarray(counts, dtype=np.float64)) / most, len(models))
+        self.place: Array = np.tile(np.log(np.asarray(counts, dtype=np.float64)) / most, len(variants))
         sizes = np.log([model.parameters for model in models])
         self.size: Array = ((sizes - sizes.mean()) / (float(sizes.std()) or 1.0))[self.model]
         self._index = {choice: position for position, choice in enumerate(self.choices)}
@@ -63,10 +70,10 @@ class ChoiceTable:
         return len(self.choices)
 
     def nearest(self, choice: Choice) -> int:
-        """The position of the choice, or of its model's nearest sample count where counts are thinned."""
+        """The position of the choice, or of its variant's nearest sample count where counts are thinned."""
         if choice in self._index:
             return self._index[choice]
-        same = [position for position, known in enumerate(self.choices) if known.model == choice.model]
+        same = [position for position, known in enumerate(self.choices) if known.variant == choice.variant]
         return min(same, key=lambda position: abs(self.choices[position].samples - choice.samples))
 
 
@@ -89,7 +96,8 @@ class CoupledModel:
 
     The features: model size and a level of each model (Insight 1), a curve over the samples that
     all models share and one of each model (Insight 2), the upstream score and how each choice
-    answers to it (Insight 3). Priors say what the insights expect, and are wide enough for data
+    answers to it (Insight 3), and where they are searched what strategy and temperature change.
+    Priors say what the insights expect, and are wide enough for data
     to overrule them.
     """
 
@@ -155,8 +163,14 @@ def own_features(table: ChoiceTable, insights: Insights) -> tuple[Array, Prior]:
         (models, 0.0, 1.0),
         (rise, 0.3 if insights.samples else 0.0, 0.5),
         (curve, 0.0, 0.5),
-        ((models[:, :, None] * curve[:, None, :]).reshape(len(table), -1), 0.0, 0.6),
+        (_products(models, curve), 0.0, 0.6),
     ]
+    if table.strategy.size:
+        # One sample is the answer under any strategy.
+        strategy = table.strategy * rise
+        blocks += [(strategy, 0.0, 0.5), (_products(models, strategy), 0.0, 0.4)]
+    if table.temperature.size:
+        blocks += [(table.temperature, 0.0, 0.4), (table.temperature * rise, 0.0, 0.4)]
     return _stacked(blocks, relative=True)
 
 
@@ -172,6 +186,17 @@ def coupling_features(table: ChoiceTable) -> tuple[Array, Prior]:
         (_curve_features(table.place), 0.0, 0.15),
     ]
     return _stacked(blocks, relative=False)
+
+
+def _indicators(values: Sequence[object], candidates: Sequence[object]) -> Array:
+    """A column for each candidate, 1 where a value is it; none where there is but one."""
+    columns = candidates if len(candidates) > 1 else ()
+    return np.array([[value == candidate for candidate in columns] for value in values], dtype=np.float64)
+
+
+def _products(left: Array, right: Array) -> Array:
+    """Every column of one times every column of the other."""
+    return (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
 
 
 def _none() -> Prior:

@@ -15,7 +15,7 @@ from agent.planner.frontier import Frontier
 from agent.searcher import Problem, Proposal, Searcher
 from tools.errors import InvalidInput
 from tools.history import completed
-from tools.space import Allocation, Choice
+from tools.space import Allocation, Variant
 from tools.trial import Guideline, Trial
 
 
@@ -90,26 +90,26 @@ class PlannerSearcher(Searcher):
         return self._random(n)
 
     def _second_points(self, best: Trial) -> list[Proposal]:
-        """A second sample count for every model that was tried with one alone (Insight 2).
+        """A second sample count for every variant that was tried with one alone (Insight 2).
 
         With one point a model past its peak looks like a bad model.
         """
         proposals: dict[Allocation, Proposal] = {}
         for subtask in self.problem.space.subtasks:
-            tried: dict[str, set[int]] = {}
+            tried: dict[Variant, set[int]] = {}
             for trial in self._trials:
                 choice = trial.allocation[subtask.name]
-                tried.setdefault(choice.model, set()).add(choice.samples)
+                tried.setdefault(choice.variant, set()).add(choice.samples)
             others = {name: choice for name, choice in best.allocation.items() if name != subtask.name}
-            for model, fitting in self._space.menu(subtask, others).items():
-                known = tried.get(model, set())
+            for variant, fitting in self._space.menu(subtask, others).items():
+                known = tried.get(variant, set())
                 untried = [count for count in fitting if count not in known]
                 if len(known) != 1 or not untried:
                     continue
                 wanted = math.sqrt(max(known))
                 count = min(untried, key=lambda count: abs(math.log(count / wanted)))
-                allocation = best.allocation.replace(subtask.name, Choice(model, count))
-                reason = f"Insight 2: a second point on the curve of {model} in {subtask.name}"
+                allocation = best.allocation.replace(subtask.name, variant.choice(count))
+                reason = f"Insight 2: a second point on the curve of {variant} in {subtask.name}"
                 proposals.setdefault(allocation, Proposal(allocation, self.name, reason))
         return [proposal for proposal in proposals.values() if proposal.allocation not in self._proposed]
 

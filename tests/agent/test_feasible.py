@@ -25,7 +25,7 @@ def buildable(feasible: FeasibleSpace) -> list[Allocation]:
         sizes: list[int] = []
 
         def pick(_: Subtask, menu: Menu, path: list[int] = path, sizes: list[int] = sizes) -> Choice:
-            offered = [Choice(model, count) for model, counts in menu.items() for count in counts]
+            offered = [variant.choice(count) for variant, counts in menu.items() for count in counts]
             sizes.append(len(offered))
             step = len(sizes) - 1
             return offered[path[step] if step < len(path) else 0]

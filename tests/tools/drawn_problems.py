@@ -13,17 +13,28 @@ from tools.space import Model, SearchSpace, Subtask
 
 prices = st.floats(0, 50).map(lambda price: round(price, 2))
 parameters = st.sampled_from([1e8, 5e8, 1e9, 3e9, 7e9, 8e9, 70e9])
+strategies = st.lists(st.sampled_from(["fusion", "majority"]), max_size=2, unique=True)
+temperatures = st.lists(st.sampled_from([0.0, 0.7, 1.0]), max_size=2, unique=True)
 
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """One to three subtasks with one to three models each and a few sample counts."""
+    """One to three subtasks with one to three models each, a few sample counts, and more that may be listed."""
     subtasks = []
     for number in range(draw(st.integers(1, 3))):
         sizes = draw(st.lists(parameters, min_size=1, max_size=3))
         models = [Model(f"m{i}", size, draw(prices), draw(prices)) for i, size in enumerate(sizes)]
         prompt, generation = draw(st.integers(1, 4096)), draw(st.integers(1, 512))
-        subtasks.append(Subtask(f"s{number}", models, prompt_tokens=prompt, generation_tokens=generation))
+        subtasks.append(
+            Subtask(
+                f"s{number}",
+                models,
+                prompt_tokens=prompt,
+                generation_tokens=generation,
+                strategies=draw(strategies),
+                temperatures=draw(temperatures),
+            )
+        )
     return SearchSpace(subtasks, sample_counts=draw(st.lists(st.integers(1, 40), min_size=1, max_size=5)))
 
 
