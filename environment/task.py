@@ -141,7 +141,14 @@ TASKS: Registry[TaskFactory] = Registry("task", "agenttts.tasks")
 
 
 def load_task(name: str, **options: Any) -> Task:
-    """The task called `name`. Raises UnknownName, or InvalidInput on an unusable option."""
+    """The task called `name`: a registered one, a pipeline file (.yaml, .yml), or MODULE:ATTRIBUTE.
+
+    Raises UnknownName, or InvalidInput on an unusable option or a faulty pipeline.
+    """
+    if name.endswith((".yaml", ".yml")) or ":" in name:
+        from environment.pipelines.loading import load_pipeline
+
+        return load_pipeline(name, options)
     factory = TASKS.get(name)
     check_options(f"task {name!r}", factory, options)
     return factory(**options)

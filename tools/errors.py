@@ -39,12 +39,12 @@ class InvalidAllocation(InvalidInput):
 
 
 class BudgetExceeded(InvalidAllocation):
-    """An allocation that costs more than the budget; it is never executed."""
+    """An allocation that costs more than the budget, or than a cap beside it; it is never executed."""
 
-    def __init__(self, cost: float, budget: float, unit: str) -> None:
+    def __init__(self, cost: float, budget: float, unit: str, *, field: str = "budget") -> None:
         super().__init__(
-            "budget",
-            f"the allocation costs {cost:,.6g} {unit}, the budget is {budget:,.6g} {unit}; "
+            field,
+            f"the allocation costs {cost:,.6g} {unit}, the {field.split()[0]} is {budget:,.6g} {unit}; "
             "use fewer samples or smaller models",
         )
         self.cost = cost
@@ -57,6 +57,10 @@ class MissingSample(AgentttsError):
 
 class EndpointError(AgentttsError):
     """A model endpoint failed for good: retries are used up or the fault is permanent."""
+
+
+class PipelineError(AgentttsError):
+    """A person's own pipeline failed in its own code: a prompt, a metric, a node of a graph."""
 
 
 class StorageError(AgentttsError):
