@@ -19,9 +19,14 @@ temperatures = st.lists(st.sampled_from([0.0, 0.7, 1.0]), max_size=2, unique=Tru
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """One to three subtasks with one to three models each, a few sample counts, and more that may be listed."""
+    """One to three subtasks with one to three models each and a few sample counts.
+
+    Where they are but one or two, the first may list strategies and temperatures.
+    """
     subtasks = []
-    for number in range(draw(st.integers(1, 3))):
+    stages = draw(st.integers(1, 3))
+    for number in range(stages):
+        listing = number == 0 and stages < 3
         sizes = draw(st.lists(parameters, min_size=1, max_size=3))
         models = [Model(f"m{i}", size, draw(prices), draw(prices)) for i, size in enumerate(sizes)]
         prompt, generation = draw(st.integers(1, 4096)), draw(st.integers(1, 512))
@@ -31,8 +36,8 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
                 models,
                 prompt_tokens=prompt,
                 generation_tokens=generation,
-                strategies=draw(strategies),
-                temperatures=draw(temperatures),
+                strategies=draw(strategies) if listing else (),
+                temperatures=draw(temperatures) if listing else (),
             )
         )
     return SearchSpace(subtasks, sample_counts=draw(st.lists(st.integers(1, 40), min_size=1, max_size=5)))
