@@ -9,230 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from environment.invented_names import InventedNames
 from environment.multihop.example import MultihopExample
 from tools.errors import InvalidInput
 from tools.validation import is_count
-
-FIRST = (
-    "Mira",
-    "Tomas",
-    "Lena",
-    "Oskar",
-    "Ines",
-    "Viktor",
-    "Alma",
-    "Jonas",
-    "Petra",
-    "Emil",
-    "Nadia",
-    "Hugo",
-    "Clara",
-    "Anton",
-    "Sofia",
-    "Levin",
-    "Rosa",
-    "Felix",
-    "Marta",
-    "Edgar",
-    "Livia",
-    "Bruno",
-    "Thea",
-    "Karel",
-    "Agnes",
-    "Boris",
-    "Celia",
-    "David",
-    "Elsa",
-    "Fritz",
-    "Greta",
-    "Henrik",
-    "Ida",
-    "Jakob",
-    "Karin",
-    "Lukas",
-    "Magda",
-    "Nils",
-    "Olga",
-    "Pavel",
-    "Rita",
-    "Stefan",
-    "Tilda",
-    "Ugo",
-    "Vera",
-    "Walter",
-    "Yara",
-    "Zeno",
-)
-LAST = (
-    "Dolan",
-    "Reyk",
-    "Sorel",
-    "Hald",
-    "Vance",
-    "Morrow",
-    "Quist",
-    "Brandt",
-    "Ferro",
-    "Lindqvist",
-    "Okoro",
-    "Petrov",
-    "Salter",
-    "Tindall",
-    "Umar",
-    "Weiss",
-    "Yardley",
-    "Zeman",
-    "Corvin",
-    "Danner",
-    "Esk",
-    "Falk",
-    "Grell",
-    "Hobart",
-    "Iversen",
-    "Jarvis",
-    "Kessel",
-    "Lorne",
-    "Madsen",
-    "Norrell",
-    "Orlov",
-    "Pryce",
-    "Rusk",
-    "Stroud",
-    "Tarrant",
-    "Ulrich",
-    "Varga",
-    "Winslow",
-    "Yates",
-    "Zoller",
-    "Abbot",
-    "Bexley",
-    "Crane",
-    "Drummond",
-    "Ekman",
-    "Foss",
-    "Garrick",
-    "Holt",
-)
-PLACE_HEAD = (
-    "Ost",
-    "Kar",
-    "Bel",
-    "Tor",
-    "Mar",
-    "Vel",
-    "Lund",
-    "Ash",
-    "Bran",
-    "Cor",
-    "Dun",
-    "El",
-    "Far",
-    "Hal",
-    "Ing",
-    "Jor",
-    "Kes",
-    "Lin",
-)
-PLACE_TAIL = ("rava", "ville", "mont", "ford", "stad", "burgh", "wick", "holm", "mere", "port", "dale", "haven")
-RIVER_HEAD = ("Tar", "Um", "Sel", "Ver", "Ner", "Lo", "Mo", "Is", "Dra", "Ple", "Ro", "Wen")
-RIVER_TAIL = ("n", "ber", "va", "sk", "na", "dre", "lis", "mar", "ke", "tis")
-FIRM_HEAD = (
-    "Bright",
-    "Calder",
-    "North",
-    "Silver",
-    "Iron",
-    "Stone",
-    "Amber",
-    "Falcon",
-    "Harbor",
-    "Copper",
-    "Summit",
-    "Willow",
-)
-FIRM_TAIL = ("Foundry", "Mills", "Optics", "Shipping", "Textiles", "Press", "Motors", "Dairy", "Glassworks", "Tools")
-SCHOOL_TAIL = ("Academy", "College", "Institute", "Conservatory")
-BOOK_HEAD = (
-    "Silent",
-    "Last",
-    "Distant",
-    "Golden",
-    "Broken",
-    "Hidden",
-    "Ninth",
-    "Frozen",
-    "Crimson",
-    "Lonely",
-    "Ancient",
-    "Burning",
-    "Quiet",
-)
-BOOK_MIDDLE = ("Winter", "River", "Summer", "Mountain", "Midnight", "Autumn", "Paper", "Marble")
-BOOK_TAIL = (
-    "Orchard",
-    "Lantern",
-    "Harbor",
-    "Mirror",
-    "Bridge",
-    "Garden",
-    "Compass",
-    "Island",
-    "Clock",
-    "Letter",
-    "Door",
-    "Road",
-)
-INSTRUMENTS = (
-    "cello",
-    "oboe",
-    "harp",
-    "trumpet",
-    "violin",
-    "flute",
-    "piano",
-    "clarinet",
-    "guitar",
-    "bassoon",
-)
-
-
-class _World:
-    """Draws names of each type, never one twice."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self._used: set[str] = set()
-
-    def _name(self, *parts: tuple[str, ...], glue: str = " ") -> str:
-        while True:
-            name = glue.join(str(self.rng.choice(part)) for part in parts)
-            if name not in self._used:
-                self._used.add(name)
-                return name
-
-    def person(self) -> str:
-        return self._name(FIRST, LAST)
-
-    def city(self) -> str:
-        return self._name(PLACE_HEAD, PLACE_TAIL, glue="")
-
-    def river(self) -> str:
-        return self._name(RIVER_HEAD, RIVER_TAIL, glue="")
-
-    def company(self) -> str:
-        return self._name(FIRM_HEAD, FIRM_TAIL)
-
-    def school(self) -> str:
-        return self._name(LAST, SCHOOL_TAIL)
-
-    def book(self) -> str:
-        return "The " + self._name(BOOK_HEAD, BOOK_MIDDLE, BOOK_TAIL)
-
-    def instrument(self) -> str:
-        return self._name(INSTRUMENTS)
-
-    def year(self, low: int = 1900, high: int = 1990) -> int:
-        return int(self.rng.integers(low, high))
 
 
 @dataclass(frozen=True)
@@ -245,7 +25,7 @@ class _Draft:
     distractors: list[str]
 
 
-def _employer_city(w: _World) -> _Draft:
+def _employer_city(w: InventedNames) -> _Draft:
     p, q, c, d = w.person(), w.person(), w.company(), w.company()
     city, other = w.city(), w.city()
     return _Draft(
@@ -262,7 +42,7 @@ def _employer_city(w: _World) -> _Draft:
     )
 
 
-def _birthplace_river(w: _World) -> _Draft:
+def _birthplace_river(w: InventedNames) -> _Draft:
     p, q, city, other, river = w.person(), w.person(), w.city(), w.city(), w.river()
     return _Draft(
         f"On which river does the city lie where {p} was born?",
@@ -278,7 +58,7 @@ def _birthplace_river(w: _World) -> _Draft:
     )
 
 
-def _author_school(w: _World) -> _Draft:
+def _author_school(w: InventedNames) -> _Draft:
     p, q, book, other, school = w.person(), w.person(), w.book(), w.book(), w.school()
     return _Draft(
         f"At which school did the author of {book} study?",
@@ -294,7 +74,7 @@ def _author_school(w: _World) -> _Draft:
     )
 
 
-def _spouse_instrument(w: _World) -> _Draft:
+def _spouse_instrument(w: InventedNames) -> _Draft:
     p, q, r, instrument = w.person(), w.person(), w.person(), w.instrument()
     return _Draft(
         f"Which instrument does the spouse of {p} play?",
@@ -310,7 +90,7 @@ def _spouse_instrument(w: _World) -> _Draft:
     )
 
 
-def _employer_founder(w: _World) -> _Draft:
+def _employer_founder(w: InventedNames) -> _Draft:
     p, q, c, d, founder = w.person(), w.person(), w.company(), w.company(), w.person()
     return _Draft(
         f"Who founded the company that {p} works for?",
@@ -326,7 +106,7 @@ def _employer_founder(w: _World) -> _Draft:
     )
 
 
-def _born_earlier(w: _World) -> _Draft:
+def _born_earlier(w: InventedNames) -> _Draft:
     p, q, r = w.person(), w.person(), w.person()
     years = [int(year) for year in w.rng.choice(np.arange(1900, 1990), size=2, replace=False)]
     return _Draft(
@@ -343,7 +123,7 @@ def _born_earlier(w: _World) -> _Draft:
     )
 
 
-KINDS: tuple[Callable[[_World], _Draft], ...] = (
+KINDS: tuple[Callable[[InventedNames], _Draft], ...] = (
     _employer_city,
     _birthplace_river,
     _author_school,
@@ -376,8 +156,8 @@ def generate_examples(count: int, seed: int, *, candidates: int = 8) -> list[Mul
     return examples
 
 
-def _example(kind: Callable[[_World], _Draft], rng: np.random.Generator, candidates: int) -> MultihopExample:
-    world = _World(rng)
+def _example(kind: Callable[[InventedNames], _Draft], rng: np.random.Generator, candidates: int) -> MultihopExample:
+    world = InventedNames(rng)
     draft = kind(world)
     facts = [*draft.gold, *draft.distractors][:candidates]
     while len(facts) < candidates:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from environment.metrics import exact_match, normalise_answer, set_f1
+from environment.answers import stated_answer, voted_answer
+from environment.metrics import exact_match, set_f1
 from environment.multihop.example import MultihopExample
 from environment.prompt_template import PromptTemplate
+from environment.retrieval import copied_candidates, voted_candidates
 from environment.task import Stage
 from storage.sample import Message, SamplingParameters
 
 PROMPTS = Path(__file__).parent / "prompts"
 RETRIEVAL, QA = "retrieval", "qa"
-ANSWER_LABEL = re.compile(r"^\s*(final\s+|best\s+)?answer\s*:\s*", re.IGNORECASE)
 
 
 class RetrievalStage(Stage):
@@ -45,22 +44,11 @@ class RetrievalStage(Stage):
 
     def parse(self, text: str, example: MultihopExample) -> tuple[int, ...]:
         """The passages whose words stand in the response, the first mentioned up to the bound."""
-        response = f" {normalise_answer(text)} "
-        found = [
-            (place, position)
-            for position, passage in enumerate(example.candidates)
-            if (place := response.find(f" {normalise_answer(passage)} ")) >= 0
-        ]
-        return tuple(sorted(position for _, position in sorted(found)[: self.max_chosen]))
+        return copied_candidates(text, example.candidates, self.max_chosen)
 
     def vote(self, outputs: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         """The passages that at least half of the samples copied, else the most copied one."""
-        counts = Counter(position for output in outputs for position in output)
-        if not counts:
-            return ()
-        kept = [position for position, count in counts.items() if 2 * count >= len(outputs)]
-        ranked = sorted(kept, key=lambda position: (-counts[position], position))[: self.max_chosen]
-        return tuple(sorted(ranked)) or (min(counts, key=lambda position: (-counts[position], position)),)
+        return voted_candidates(outputs, self.max_chosen)
 
     def score(self, output: tuple[int, ...], example: MultihopExample) -> float:
         return set_f1(output, example.gold)
@@ -87,14 +75,11 @@ class QaStage(Stage):
 
     def parse(self, text: str, example: MultihopExample) -> str:
         """The first line that says anything, without an "Answer:" label and closing marks."""
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        return ANSWER_LABEL.sub("", first).strip().strip("\"'`*.").strip()
+        return stated_answer(text)
 
     def vote(self, outputs: Sequence[str]) -> str:
         """The most frequent answer after normalisation; the earliest among equals."""
-        counts = Counter(normalise_answer(output) for output in outputs)
-        most = max(counts.values())
-        return next(output for output in outputs if counts[normalise_answer(output)] == most)
+        return voted_answer(outputs)
 
     def score(self, output: str, example: MultihopExample) -> float:
         return exact_match(output, example.answers)
