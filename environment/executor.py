@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from environment.sampler import Ledger, Sampler
+from environment.side_by_side import side_by_side
 from environment.strategy import STRATEGIES, Draw, StageRun, Strategy
 from environment.task import Example, Stage, Task
 from environment.trial_runner import Outcome, TrialRunner
@@ -39,7 +39,7 @@ class Executor(TrialRunner):
         self._task.space.require_feasible(allocation, self._budget, self._task.cost)
         allocation = self._task.space.validate(allocation)
         ledger = self._sampler.ledger()
-        rows = await _all(self._example(allocation, example, ledger) for example in examples)
+        rows = await side_by_side(self._example(allocation, example, ledger) for example in examples)
         scores = {
             stage.name: StageScore.of(stage.metric, [row[stage.name] for row in rows])
             for stage in self._task.stages
@@ -65,13 +65,3 @@ class Executor(TrialRunner):
         run = StageRun(stage, example, upstream, choice.model, choice.samples, choice.temperature)
         strategy = self._strategies[choice.strategy or self._task.strategies[stage.name]]
         return await strategy.run(run, draw)
-
-
-async def _all(coroutines: Any) -> list[Any]:
-    """Every result in order; the first failure cancels the rest and is raised as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-    return [task.result() for task in tasks]

@@ -51,6 +51,13 @@ class Strategy(ABC):
     async def run(self, run: StageRun, draw: Draw) -> Any:
         """The stage's output. Raises what `draw` raises."""
 
+    def require(self, stage: Stage) -> None:
+        """Raises InvalidInput where a stage lacks what the strategy needs; called when a task is built.
+
+        By default nothing is needed beyond the contract of a stage.
+        """
+        return
+
 
 STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "agenttts.strategies")
 

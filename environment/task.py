@@ -104,6 +104,9 @@ class Task:
             raise InvalidInput(f"task {self.name!r} metric", f"missing for {subtasks[-1]!r}: the last stage needs one")
         for subtask in self.space.subtasks:
             self._check_listed(subtask)
+        for stage in self.stages:
+            for name in self.strategies_of(stage.name):
+                STRATEGIES.get(name)().require(stage)
 
     @property
     def metrics(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Majority voting over parsed samples (self-consistency)."""
+"""Majority voting over parsed samples (self-consistency, Wang et al. 2022, arXiv 2203.11171)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from environment.strategy import Draw, StageRun, Strategy, sample_request
 
 
 class Majority(Strategy):
-    """The stage's own vote over its parsed samples; no further model call."""
+    """The stage's own vote over its parsed samples; no further model call.
+
+    Registered as `majority` and, by its name in the literature, as `self-consistency`.
+    """
 
     name = "majority"
 
