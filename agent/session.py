@@ -14,6 +14,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from agent.loop import Observer, SearchLoop
 from agent.search import Search
 from environment.executor import Executor
+from environment.pipelines.loading import as_task, located, name_of
+from environment.pipelines.searchable import SearchablePipeline
 from environment.sampler import Sampler
 from environment.simulated.executor import SimulatedExecutor
 from environment.task import HELD_OUT, SEARCH, Task, load_task
@@ -119,7 +121,7 @@ class Result:
 
 
 def run(
-    task: str = "multihop-recorded",
+    task: str | Task | SearchablePipeline = "multihop-recorded",
     budget: float | None = None,
     searcher: str = "planner",
     trials: int = 50,
@@ -135,13 +137,15 @@ def run(
 ) -> Result:
     """Searches a task for its best allocation within the budget and judges the result.
 
-    `budget` is in the cost model's unit (by default the task's own), and defaults to one sample of
-    every subtask's largest model. `storage` is a database URL. Raises InvalidInput and its kinds
-    before anything is stored; EndpointError, MissingSample or StorageError leave a session that
-    `resume` continues.
+    `task` is a name that `load_task` knows, a pipeline or a Task. `budget` is in the cost model's
+    unit (by default the task's own), and defaults to the task's, else to one sample of every
+    subtask's largest model. `storage` is a database URL. Raises InvalidInput and its kinds before
+    anything is stored; EndpointError, MissingSample, PipelineError or StorageError leave a session
+    that `resume` continues.
     """
+    name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
-        task=task,
+        task=name,
         task_options=dict(task_options or {}),
         searcher=searcher,
         searcher_options=dict(searcher_options or {}),
@@ -152,24 +156,38 @@ def run(
         trials=trials,
         batch=batch,
     )
-    loaded, search, config = prepare(config, default_budget=budget is None)
+    given = None if isinstance(task, str) else as_task(task)
+    loaded, search, config = prepare(config, given, default_budget=budget is None)
     with Database.open(storage) as database:
         record = Archive(database).create_session(config)
         return asyncio.run(_run(record, loaded, search, database, observer))
 
 
-def resume(session: str, storage: str = DEFAULT_URL, *, observer: SessionObserver | None = None) -> Result:
+def resume(
+    session: str,
+    storage: str = DEFAULT_URL,
+    *,
+    task: str | Task | SearchablePipeline | None = None,
+    observer: SessionObserver | None = None,
+) -> Result:
     """Continues a session (id, unique prefix or "last") where it stopped.
 
     Nothing that was generated is paid again and no finished trial runs again. A finished session
-    is returned as it is. Raises UnknownSession.
+    is returned as it is. `task` is the session's own, where it was an object of a program or its
+    file has moved. Raises UnknownSession, and InvalidInput where the task is not to be had or has
+    changed.
     """
     with Database.open(storage) as database:
         archive = Archive(database)
         record = archive.session(session)
         if record.state is SessionState.COMPLETE:
             return _result(record, archive)
-        loaded, search, _ = prepare(record.config)
+        config = record.config
+        if isinstance(task, str):
+            given: Task | None = load_task(task, **config.task_options)
+        else:
+            given = None if task is None else as_task(task)
+        loaded, search, _ = prepare(config, given)
         search.searcher.replay(archive.transcripts(record.id))
         return asyncio.run(_run(record, loaded, search, database, observer))
 
@@ -188,19 +206,25 @@ def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcrip
         return archive.transcripts(archive.session(session).id)
 
 
-def prepare(config: SessionConfig, *, default_budget: bool = False) -> tuple[Task, Search, SessionConfig]:
+def prepare(
+    config: SessionConfig, given: Task | None = None, *, default_budget: bool = False
+) -> tuple[Task, Search, SessionConfig]:
     """The task and the search of a configuration, and the configuration with its defaults filled in.
 
-    Raises InvalidInput and its kinds; opens no database and no connection.
+    A task that is `given` is not loaded. Raises InvalidInput and its kinds; opens no database and no connection.
     """
     if not is_count(config.trials):
         raise InvalidInput("trials", f"must be a whole number of 1 or more, got {config.trials!r}")
     if not is_count(config.batch):
         raise InvalidInput("batch", f"must be a whole number of 1 or more, got {config.batch!r}")
-    task = load_task(config.task, **config.task_options)
+    task = load_task(config.task, **config.task_options) if given is None else given
+    _require_unchanged(task, config)
     if config.cost:
-        task = replace(task, cost=COSTS.get(config.cost)(**config.cost_settings))
-    budget = task.space.default_budget(task.cost) if default_budget else config.budget
+        # The task's own budget is in the unit of its own cost.
+        task = replace(task, cost=COSTS.get(config.cost)(**config.cost_settings), budget=None)
+    budget = config.budget
+    if default_budget:
+        budget = task.space.default_budget(task.cost) if task.budget is None else task.budget
     search = Search(
         task.space,
         budget,
@@ -212,8 +236,25 @@ def prepare(config: SessionConfig, *, default_budget: bool = False) -> tuple[Tas
         metrics=task.metrics,
         **config.searcher_options,
     )
-    filled = replace(config, budget=budget, cost=task.cost.name, cost_settings=task.cost.settings())
+    filled = replace(
+        config,
+        budget=budget,
+        cost=task.cost.name,
+        cost_settings=task.cost.settings(),
+        task_digest=task.digest,
+        recorded_from=task.recorded_from,
+        simulated=task.simulated,
+    )
     return task, search, filled
+
+
+def _require_unchanged(task: Task, config: SessionConfig) -> None:
+    if config.task_digest and task.digest != config.task_digest:
+        raise InvalidInput(
+            "task",
+            f"{config.task} has changed since the session began, and trials of two pipelines cannot be compared; "
+            "put it back as it was, or start a new search, which pays only for what no search has generated yet",
+        )
 
 
 def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation | None:
@@ -313,15 +354,19 @@ def checkpoint_path(path: Path) -> Path:
 
 
 def _result(record: SessionRecord, archive: Archive) -> Result:
-    task = load_task(record.config.task, **record.config.task_options)
+    config = record.config
+    recorded_from, simulated = config.recorded_from, config.simulated
+    if recorded_from is None or simulated is None:  # a session of a version that did not store them
+        task = load_task(config.task, **config.task_options)
+        recorded_from, simulated = task.recorded_from, task.simulated
     return Result(
         session_id=record.id,
-        config=record.config,
+        config=config,
         trials=tuple(archive.trials(record.id)),
         guidelines=tuple(archive.guidelines(record.id)),
         evaluations=tuple(archive.evaluations(record.id)),
         state=record.state,
         agent=AgentUsage.of(archive.transcripts(record.id)),
-        recorded_from=task.recorded_from,
-        simulated=task.simulated,
+        recorded_from=recorded_from,
+        simulated=simulated,
     )

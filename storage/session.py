@@ -24,6 +24,10 @@ class SessionConfig:
 
     `budget` is in the unit of the cost model called `cost`. `trials` is the number to run, `batch`
     how many are proposed at a time. The options are plain values without secrets.
+
+    `task_digest` is that of the task, which must be the same when the session goes on. `recorded_from`
+    and `simulated` are the task's, so that a session can be shown without it; None where the session
+    is older than they are.
     """
 
     task: str
@@ -36,6 +40,9 @@ class SessionConfig:
     cost_settings: Mapping[str, Any]
     trials: int
     batch: int
+    task_digest: str = ""
+    recorded_from: str | None = None
+    simulated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
