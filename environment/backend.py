@@ -18,6 +18,9 @@ class Backend(Protocol):
     async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
         """One sample for each index, in their order; independent draws, all or an error.
 
+        Of a request with a race all its samples are asked for at once: index i is the one that
+        finished as number i, and only those that were cancelled may be lost.
+
         Raises EndpointError when the endpoint failed for good, MissingSample when a recording
         does not hold one of them. Nothing but a complete, valid response becomes a sample.
         """

@@ -9,6 +9,25 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+async def first_to_finish(coroutines: Iterable[Coroutine[Any, Any, T]], count: int) -> list[T]:
+    """The first `count` results in the order of finishing; the others are cancelled.
+
+    A failure before that cancels all and is raised.
+    """
+    tasks = [asyncio.get_running_loop().create_task(coroutine) for coroutine in coroutines]
+    finished: list[T] = []
+    try:
+        for task in asyncio.as_completed(tasks):
+            finished.append(await task)
+            if len(finished) == count:
+                break
+    finally:
+        for running in tasks:
+            running.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return finished
+
+
 async def side_by_side(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Every result in order; the first failure cancels the rest and is raised as itself."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
@@ -42,6 +43,14 @@ class Choice(BaseModel):
     @property
     def text(self) -> str:
         return self.message.content or ""
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """The mean of the tokens' log-probabilities; None unless the server listed a number for each."""
+        listed = (self.logprobs and self.logprobs.content) or []
+        numbers = [token.get("logprob") if isinstance(token, dict) else None for token in listed]
+        known = [float(n) for n in numbers if isinstance(n, int | float) and math.isfinite(n)]
+        return fmean(known) if known and len(known) == len(listed) else None
 
     def counted_tokens(self, max_tokens: int) -> int | None:
         """Tokens by the server's own list of them, None where it sent no list."""

@@ -72,9 +72,9 @@ def request_body(request: GenerationRequest, run: range, redraw: int, ability: A
         body["seed"] = draw_seed(request, run.start, redraw)
     if len(run) > 1:
         body["n"] = len(run)
-        if ability.logprobs:
-            # Asked for their number alone: it is the only exact count of each choice's tokens.
-            body |= {"logprobs": True, "top_logprobs": 1}
+    if ability.logprobs:
+        # Strategies read them, and with several choices their number is the only exact count of each one's tokens.
+        body |= {"logprobs": True, "top_logprobs": 1}
     return body
 
 

@@ -55,13 +55,15 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 def complains_about(error: openai.APIStatusError, parameter: str) -> bool:
-    """Whether a refused request (400 or 422) was refused because of one parameter.
+    """Whether a refused request (400 or 422, of log-probabilities also 403) was refused because of one parameter.
 
     Servers say it in an error field `param`, in a validation path, or in prose; a name as short
     as `n` counts in prose only where it stands in quotes or before a comparison, or where the
     choices are named instead ("Only one completion choice is allowed").
     """
-    if error.status_code not in (400, 422):
+    # OpenAI forbids the log-probabilities of its reasoning models, as if the key lacked a right.
+    forbidden = error.status_code == 403 and parameter.endswith("logprobs")
+    if error.status_code not in (400, 422) and not forbidden:
         return False
     if error.param is not None:
         return error.param == parameter

@@ -17,7 +17,8 @@ from environment.backends.chat_answer import ChatAnswer, Choice, TokenMeter
 from environment.backends.chat_request import Ability, request_body, runs_of
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import HINTS, PassingError, is_passing, readable, retry_after
-from storage.sample import GenerationRequest, Sample
+from environment.side_by_side import first_to_finish
+from storage.sample import GenerationRequest, Race, Sample
 from tools.errors import EndpointError
 
 LOG = logging.getLogger(__name__)
@@ -45,6 +46,11 @@ class OpenAIBackend:
     Sample i of a request is drawn with the seed hash(request) + i. Servers that number the seeds
     of a request's choices upward (llama.cpp, vLLM) so draw the same text however the samples are
     batched, up to their own rounding.
+
+    The starters of a race are requests of their own, sent side by side as far as `concurrency`
+    allows. When enough have finished, the connections of the others are closed, which makes servers
+    stop, and those still waiting for their turn are never sent. A sample of a race carries the
+    tokens of its own request, prompt included; what a cancelled one had used is unknown.
     """
 
     def __init__(self, endpoint: Endpoint, *, sleep: Sleep = asyncio.sleep) -> None:
@@ -61,8 +67,11 @@ class OpenAIBackend:
         """One sample for each index, in their order.
 
         Raises EndpointError with URL, model, status and a hint, at once for a permanent fault and
-        after `max_attempts` tries for a passing one.
+        after `max_attempts` tries for a passing one; a race fails with the first starter that does.
+        Raises ValueError for part of a race.
         """
+        if request.race is not None:
+            return await self._race(request, request.race, indices)
         samples = await self._fill_all(request, runs_of(indices))
         return [samples[index] for index in indices]
 
@@ -70,6 +79,13 @@ class OpenAIBackend:
         """Closes the connections."""
         if self._client is not None:
             await self._client.close()
+
+    async def _race(self, request: GenerationRequest, race: Race, indices: Sequence[int]) -> list[Sample]:
+        if list(indices) != list(range(race.finishers)):
+            raise ValueError(f"a race is drawn as a whole, not {list(indices)} of its {race.finishers} samples")
+        runs = [range(starter, starter + 1) for starter in range(race.starters)]
+        finished = await first_to_finish((self._fill(request, run, 0) for run in runs), race.finishers)
+        return [sample for samples in finished for sample in samples.values()]
 
     async def _fill_all(self, request: GenerationRequest, runs: Sequence[range], redraw: int = 0) -> dict[int, Sample]:
         if len(runs) == 1:
@@ -129,7 +145,12 @@ class OpenAIBackend:
             # The prompt was read once for all choices: the first sample pays for it.
             prompt_tokens = answer.usage.prompt_tokens if answer.usage and not samples else 0
             samples[run[place]] = Sample(
-                choice.text, prompt_tokens, count_of[place].tokens, latency, choice.finish_reason or "stop"
+                choice.text,
+                prompt_tokens,
+                count_of[place].tokens,
+                latency,
+                choice.finish_reason or "stop",
+                choice.mean_logprob,
             )
             self._account(request.model, count_of[place].estimated)
         return samples

@@ -50,6 +50,11 @@ def tokens_of(text: str) -> int:
     return len(text.split()) + 1
 
 
+def logprobs_of(text: str) -> Body:
+    """The server's list of a text's tokens: the first has the log-probability -0.25, the next -0.5, and so on."""
+    return {"content": [{"token": "?", "logprob": -0.25 * (place + 1)} for place in range(tokens_of(text))]}
+
+
 def completion(*choices: Any, usage: Any = None) -> Reply:
     """A scripted completion of these choices."""
     return Reply(content=json.dumps({"choices": choices, "usage": usage}))
@@ -159,7 +164,7 @@ class ChatServer:
         choices = []
         for place, seed in enumerate(seeds):
             numbered = {"index": place} if self.traits.indexed else {}
-            listed = {"logprobs": {"content": [{}] * tokens_of(text_of(seed))}} if "logprobs" in body else {}
+            listed = {"logprobs": logprobs_of(text_of(seed))} if "logprobs" in body else {}
             choices.append(choice(text_of(seed), **numbered, **listed))
         each = [tokens_of(text_of(seed)) for seed in seeds]
         usage = {

@@ -105,6 +105,13 @@ def test_other_complaints_are_not_taken_for_it(parameter: str, said: dict[str, A
     assert not complains_about(refusal(400, said), parameter)
 
 
+def test_log_probabilities_may_be_forbidden() -> None:
+    said = {"message": "You are not allowed to request logprobs from this model", "type": "invalid_request_error"}
+    assert complains_about(refusal(403, said), "logprobs")
+    assert not complains_about(refusal(403, {"message": "no seed for this key"}), "seed")
+    assert not complains_about(refusal(403, {"message": "The key may not use this model"}), "logprobs")
+
+
 @given(st.text(), st.text(min_size=4))
 def test_a_shown_line_is_short_printable_and_without_the_secret(text: str, secret: str) -> None:
     line = readable(f"{text}{secret}{text}", secret)

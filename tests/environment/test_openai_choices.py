@@ -164,6 +164,28 @@ async def test_the_prompt_is_paid_once_a_request_and_every_generation_counts(usa
             assert backend.token_accounting.estimated == 6
 
 
+@pytest.mark.parametrize("most_choices", [1, 3, 1000])
+async def test_samples_know_their_mean_log_probability(most_choices: int) -> None:
+    request = ask()
+    async with connected(ChatServer(Traits(most_choices=most_choices))) as (_, backend):
+        samples = await backend.generate(request, range(4))
+        true = [-0.125 * (tokens_of(text) + 1) for text in expected_texts(request, range(4))]
+        assert [sample.mean_logprob for sample in samples] == true
+    async with connected(ChatServer(Traits(most_choices=most_choices, logprobs=False))) as (_, backend):
+        assert {sample.mean_logprob for sample in await backend.generate(request, range(4))} == {None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[], None, [{}], ["?"], [{"logprob": None}], [{"logprob": "-1"}], [{"logprob": -1}, {}], [{"logprob": math.inf}]],
+)
+async def test_a_list_without_a_number_for_each_token_tells_no_log_probability(content: object) -> None:
+    reply = completion(choice("yes", logprobs={"content": content}), usage={"completion_tokens": 1})
+    async with connected(ChatServer(script=[reply])) as (_, backend):
+        (sample,) = await backend.generate(ask(), [0])
+        assert (sample.text, sample.mean_logprob) == ("yes", None)
+
+
 async def test_one_choice_has_the_reported_tokens() -> None:
     request = ask()
     async with connected(ChatServer(), max_choices=1) as (_, backend):
