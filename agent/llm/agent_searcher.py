@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.feasible import FeasibleSpace
 from agent.llm.answers import proposal_form, proposal_schema, read_proposals
-from agent.llm.briefing import flat_spread, guideline_lines, history_values, problem_values, trial_line
+from agent.llm.briefing import batch_lines, flat_spread, guideline_lines, history_values, problem_values
 from agent.llm.chat import ChatModel, OpenAIChat, ReplayChat
 from agent.llm.context import Context
 from agent.llm.conversation import Conversation, extended
@@ -132,7 +132,7 @@ class AgentSearcher(Searcher):
         return {
             **problem_values(self.problem),
             **history_values(self._trials, extent.trials),
-            "batch": [trial_line(trial) for trial in self._batch[: extent.batch]],
+            "batch": batch_lines(self._batch, self._trials, extent.trials, extent.batch),
             "guidelines": guideline_lines(self._guidelines, extent.guidelines),
             "proposed": [str(trial.allocation) for trial in self._trials[earlier:]],
             "earlier": earlier,

@@ -62,6 +62,14 @@ def history_values(trials: Sequence[Trial], limit: int) -> dict[str, Any]:
     return {"tried": len(done), "rows": [trial_line(trial) for trial in done[:limit]], "failures": failed[:limit]}
 
 
+def batch_lines(batch: Sequence[Trial], trials: Sequence[Trial], limit: int, most: int) -> list[str]:
+    """The last batch, at most `most` of it: by number where `history_values` shows the trial, else in full."""
+    shown = {trial.number for trial in completed(trials)[:limit]}
+    above = [f"#{trial.number}" for trial in batch if trial.number in shown]
+    others = [trial_line(trial) for trial in batch if trial.number not in shown]
+    return [*([f"{', '.join(above)}, see above"] if above else []), *others[:most]]
+
+
 def trial_line(trial: Trial) -> str:
     """A trial on one line: score, cost, and each subtask's choice with its own score."""
     stages = []

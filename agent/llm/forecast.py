@@ -29,7 +29,7 @@ CANDIDATES = 500
 class SubtaskCurves:
     """The curves of a subtask: a line for each of the best models, and how many are left out."""
 
-    score: str
+    subtask: str
     after: str
     lines: Sequence[str]
     left_out: int
@@ -37,8 +37,13 @@ class SubtaskCurves:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The variables of forecast.j2, each a list of lines; `base` names the trial that `changes` start from."""
+    """The variables of forecast.j2, mostly lists of lines.
 
+    `staged` says that curves are of each subtask's own score. `base` names the trial that
+    `changes` start from.
+    """
+
+    staged: bool
     base: str
     tried: Sequence[str]
     curves: Sequence[SubtaskCurves]
@@ -73,6 +78,7 @@ class Forecast:
         changes = self._changes(belief, base, tried, extent.untried)
         highest, uncertain = self._untried(belief, tried | set(changes), extent.untried)
         return Told(
+            staged=belief.staged,
             base=f"#{base.number}",
             tried=_tried_lines(belief, base, trials),
             curves=[self._curves(belief, base, i, extent.curves) for i in range(len(self._tables)) if extent.curves],
@@ -111,7 +117,7 @@ class Forecast:
         shown = sorted(peaks, key=lambda variant: -peaks[variant])[: max(1, count // len(self._tables))]
         names = list(base.allocation)
         return SubtaskCurves(
-            f"Score of {names[position]}" if belief.staged else f"Final score by {names[position]}",
+            names[position],
             ", ".join(f"{name} {base.allocation[name]}" for name in names[:position]),
             [f"{variant}: {_points(curve)}" for variant, curve in curves.items() if variant in shown],
             len(curves) - len(shown),
@@ -146,12 +152,11 @@ def _by_variant(table: ChoiceTable, estimates: dict[Choice, Estimate]) -> dict[V
 
 
 def _points(curve: dict[int, Estimate]) -> str:
-    """A curve at its least, middle, best and most samples."""
+    """A curve at its least, best and most samples."""
     peak = max(curve, key=lambda count: (curve[count].mean, -count))
-    middle = math.sqrt(min(curve) * max(curve))
-    shown = {min(curve), min(curve, key=lambda count: abs(math.log(count / middle))), peak, max(curve)}
-    return ", ".join(f"x{n} {_estimate(curve[n])}{' (peak)' if n == peak else ''}" for n in sorted(shown))
+    shown = sorted({min(curve), peak, max(curve)})
+    return ", ".join(f"x{n} {_estimate(curve[n])}{' (peak)' if n == peak else ''}" for n in shown)
 
 
 def _estimate(estimate: Estimate) -> str:
-    return f"{estimate.mean:.3f}±{estimate.deviation:.3f}"
+    return f"{estimate.mean:.3f}±{estimate.deviation:.1g}"
