@@ -280,11 +280,10 @@ async def _run(
     archive = Archive(database)
     config = record.config
     backends = task.connect()
-    runner: TrialRunner = (
-        SimulatedExecutor(task, config.budget)
-        if task.simulated
-        else Executor(task, Sampler(SampleStore(database), backends), config.budget)
-    )
+    if task.simulated:
+        runner: TrialRunner = SimulatedExecutor(task, config.budget)
+    else:
+        runner = (task.runner or Executor)(task, Sampler(SampleStore(database), backends), config.budget)
     loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
     try:
         await _restore(loop)

@@ -11,6 +11,7 @@ from tools.errors import (
     InvalidAllocation,
     InvalidInput,
     MissingSample,
+    PipelineError,
     StorageError,
     UnknownName,
     UnknownSession,
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from agent.comparison.result import Comparison
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
+    from agenttts import langgraph
+    from environment.backends.endpoint import Endpoint
+    from environment.pipelines.pipeline import Pipeline
+    from environment.task import Stage, Task
+    from storage.sample import Message, SamplingParameters
 
 # Imported when first used: they bring the search loop and the database with them.
 _LAZY = {
@@ -42,6 +48,12 @@ _LAZY = {
     "load_result": "agent.session",
     "resume": "agent.session",
     "run": "agent.session",
+    "Endpoint": "environment.backends.endpoint",
+    "Pipeline": "environment.pipelines.pipeline",
+    "Stage": "environment.task",
+    "Task": "environment.task",
+    "Message": "storage.sample",
+    "SamplingParameters": "storage.sample",
 }
 
 __all__ = [
@@ -50,6 +62,7 @@ __all__ = [
     "BudgetExceeded",
     "Choice",
     "Comparison",
+    "Endpoint",
     "EndpointError",
     "FlopsCost",
     "Guideline",
@@ -58,16 +71,22 @@ __all__ = [
     "KineticsCost",
     "LatencyCost",
     "Measurements",
+    "Message",
     "MissingSample",
     "Model",
+    "Pipeline",
+    "PipelineError",
     "PriceCost",
     "Result",
+    "SamplingParameters",
     "Search",
     "SearchSpace",
     "SearcherEntry",
+    "Stage",
     "StageScore",
     "StorageError",
     "Subtask",
+    "Task",
     "TaskEntry",
     "TokensCost",
     "Trial",
@@ -75,6 +94,7 @@ __all__ = [
     "UnknownName",
     "UnknownSession",
     "compare",
+    "langgraph",
     "load_result",
     "resume",
     "run",
@@ -82,8 +102,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "langgraph":
+        return import_module("agenttts.langgraph")
+    if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'agenttts' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from environment.backend import Backend
 from environment.simulation import Simulation
@@ -15,6 +15,10 @@ from tools.cost import CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.registry import Registry, check_options
 from tools.space import SearchSpace, Subtask
+
+if TYPE_CHECKING:
+    from environment.sampler import Sampler
+    from environment.trial_runner import TrialRunner
 
 
 class Example(Protocol):
@@ -71,9 +75,9 @@ class Task:
     the strategy of each subtask whose allocations name none. `connect` opens the backend of a model
     by name; several names may share one backend. `recorded_from` tells, for recorded tasks, which
     models wrote the generations. `options` are the plain values that rebuild the task by
-    `load_task`. `budget` is the default one, in the unit of `cost`. `digest` identifies the files
-    and functions that a person may change between a session and its resumption; "" where the
-    package alone decides.
+    `load_task`. `budget` is the default one, in the unit of `cost`. `runner` makes what runs trials
+    that do not go stage by stage. `digest` identifies the files and functions that a person may
+    change between a session and its resumption; "" where the package alone decides.
 
     A simulated task has a `simulation` in place of stages, strategies and backends, and says
     "simulated" in its description.
@@ -92,6 +96,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     simulation: Simulation | None = None
     budget: float | None = None
+    runner: MakeRunner | None = None
     digest: str = ""
 
     def __post_init__(self) -> None:
@@ -136,6 +141,9 @@ class Task:
             if name not in known:
                 raise UnknownName(f"{field} strategies", name, known)
 
+
+MakeRunner = Callable[[Task, "Sampler", float], "TrialRunner"]
+"""Makes the runner of a task's trials, from how its samples are drawn and the budget."""
 
 TaskFactory = Callable[..., Task]
 """Builds a task from plain keyword options; raises InvalidInput on a wrong one."""

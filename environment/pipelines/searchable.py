@@ -12,8 +12,10 @@ from environment.backends.endpoint import Endpoint
 from environment.pipeline_task import Split
 from environment.pipelines.assembly import Part, assemble, split_of
 from environment.pipelines.dataset import read_rows, rows_of, shuffled
+from environment.pipelines.declaration import StageSettings, declared_stage, temperatures_of
 from environment.pipelines.digest import digest_of
 from environment.pipelines.sources import Source, endpoint_source, recording_source
+from environment.pipelines.stage import Write
 from environment.task import Example, Task
 from tools.cost import CostModel
 from tools.errors import InvalidInput, UnknownName
@@ -81,7 +83,7 @@ class SearchablePipeline:
             sample_counts=sample_counts,
             cost=self._cost,
             budget=self._budget,
-            digest=digest_of(self.models, split.search, split.held_out, self._declared),
+            digest=digest_of(self.models, split.search, split.held_out, self._declared, self.deciding()),
         )
 
     @property
@@ -90,6 +92,24 @@ class SearchablePipeline:
         if not self._parts:
             raise InvalidInput(f"pipeline {self.name!r}", "has no stage yet; declare one")
         return tuple(self._parts)
+
+    def declare(self, name: str, write: Write, settings: StageSettings) -> None:
+        """Makes a stage of a prompt function and its settings, and takes it in."""
+        stage = declared_stage(name, write, settings)
+        part = Part(
+            stage,
+            self.chosen_models(settings.get("models")),
+            settings["prompt_tokens"],
+            settings["generation_tokens"],
+            self.chosen_strategies(settings.get("strategy")),
+            temperatures_of(name, settings),
+        )
+        deciding = [settings.get(field) for field in ("metric", "gold", "parse", "vote", "fuse")]
+        self.append(part, write, *deciding, stage.sampling)
+
+    def deciding(self) -> Sequence[Any]:
+        """The values and functions beside the stages that decide what the pipeline does."""
+        return ()
 
     def append(self, part: Part, *deciding: Any) -> None:
         """Takes a stage in; `deciding` are the values and functions that decide what it does.

@@ -48,6 +48,13 @@ def frozen(value: Any) -> Any:
     return value
 
 
+def thawed(value: Any) -> Any:
+    """A frozen value as plain lists and dicts, for code that changes or adds to them."""
+    if isinstance(value, Mapping):
+        return {name: thawed(item) for name, item in value.items()}
+    return [thawed(item) for item in value] if isinstance(value, tuple) else value
+
+
 def items_of(value: Any) -> tuple[Any, ...]:
     """The value as items: those of a list or set, none of None, else the value alone."""
     if value is None:
