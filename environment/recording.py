@@ -20,7 +20,8 @@ class Recording:
     """Samples by content address, and the card that says where they come from.
 
     The file is XZ-compressed JSON lines: the card, then one line per request with its key, its
-    prompt tokens and its samples as [text, generation tokens, latency in seconds, finish reason].
+    prompt tokens and its samples as [text, generation tokens, latency in seconds, finish reason] and,
+    where it is known, the mean log-probability of the tokens.
     """
 
     card: Mapping[str, Any]
@@ -64,12 +65,13 @@ class Recording:
 
 
 def _row(sample: Sample) -> list[Any]:
-    return [sample.text, sample.generation_tokens, round(sample.latency, 3), sample.finish_reason]
+    known = [] if sample.mean_logprob is None else [round(sample.mean_logprob, 5)]
+    return [sample.text, sample.generation_tokens, round(sample.latency, 3), sample.finish_reason, *known]
 
 
 def _samples(prompt_tokens: int, rows: list[list[Any]]) -> dict[int, Sample]:
     # The first sample pays the prompt that all of them share.
     return {
-        index: Sample(text, prompt_tokens if index == 0 else 0, tokens, latency, reason)
-        for index, (text, tokens, latency, reason) in enumerate(rows)
+        index: Sample(text, prompt_tokens if index == 0 else 0, tokens, latency, reason, *logprob)
+        for index, (text, tokens, latency, reason, *logprob) in enumerate(rows)
     }

@@ -13,6 +13,7 @@ from environment.recorder import Progress, Recorder, collect
 from environment.recording import Recording
 from environment.sampler import Sampler
 from storage.database import Database
+from storage.sample import Sample
 from storage.samples import SampleStore
 
 
@@ -58,3 +59,9 @@ async def test_a_part_of_the_recording_records_again_to_the_same_samples(tmp_pat
     assert again.card == json.loads(json.dumps({"format": 1, **card}))
     part = recorded_task(recording=str(file))
     assert len(part.search_examples) == len(part.held_out_examples) == 1
+
+
+def test_log_probabilities_are_kept_where_they_are_known(tmp_path: Path) -> None:
+    samples = {"k": {0: Sample("a", 9, 1, 0.5, "stop", -0.25), 1: Sample("b", 0, 1, 0.5, "length")}}
+    Recording({}, samples).write(tmp_path / "r.xz")
+    assert Recording.read(tmp_path / "r.xz").samples == samples
