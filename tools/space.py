@@ -10,8 +10,9 @@ from itertools import product
 from typing import Any
 
 from tools import counting
-from tools.cost import CostModel, within_budget
-from tools.errors import BudgetExceeded, InvalidAllocation, InvalidInput, UnknownName
+from tools.cost import CostModel
+from tools.errors import InvalidAllocation, InvalidInput, UnknownName
+from tools.limits import Cap, Limits
 from tools.listed import listed, listed_strategies, listed_temperatures
 from tools.validation import is_count, require_positive
 
@@ -349,16 +350,17 @@ class SearchSpace:
             choices[str(name)] = Choice(model, samples, value.get("strategy"), value.get("temperature"))
         return self.validate(choices)
 
-    def require_feasible(self, allocation: Mapping[str, Choice], budget: float, cost: CostModel) -> float:
+    def require_feasible(
+        self, allocation: Mapping[str, Choice], budget: float, cost: CostModel, caps: Sequence[Cap] = ()
+    ) -> float:
         """The allocation's cost. Raises InvalidAllocation, or BudgetExceeded with the numbers."""
-        total = cost.total(self, self.validate(allocation))
-        if not within_budget(total, budget):
-            raise BudgetExceeded(total, budget, cost.unit)
-        return total
+        return Limits(budget, cost, caps).require(self, self.validate(allocation))
 
-    def feasible(self, allocation: Mapping[str, Choice], budget: float, cost: CostModel) -> bool:
-        """Whether a valid allocation costs at most the budget. Raises InvalidAllocation."""
-        return within_budget(cost.total(self, self.validate(allocation)), budget)
+    def feasible(
+        self, allocation: Mapping[str, Choice], budget: float, cost: CostModel, caps: Sequence[Cap] = ()
+    ) -> bool:
+        """Whether a valid allocation is within the budget and every cap. Raises InvalidAllocation."""
+        return Limits(budget, cost, caps).allow(self, self.validate(allocation))
 
     def default_budget(self, cost: CostModel) -> float:
         """One sample of every subtask's largest model (AgentTTS, section on budgets)."""
@@ -373,23 +375,26 @@ class SearchSpace:
             picks[subtask.name] = min(prices, key=prices.__getitem__)
         return Allocation(picks)
 
-    def count(self, budget: float, cost: CostModel) -> int:
-        """Exactly how many allocations cost at most the budget."""
-        return counting.count_within(self._choice_costs(cost), budget)
+    def count(self, budget: float, cost: CostModel, caps: Sequence[Cap] = ()) -> int:
+        """Exactly how many allocations are within the budget and every cap."""
+        limits = Limits(budget, cost, caps)
+        ladders = [
+            limits.table(s, self.choices(s)).reshape(-1, len(self.sample_counts), 1 + len(caps)) for s in self.subtasks
+        ]
+        return counting.count_within(ladders, limits.most)
 
-    def allocations(self, budget: float, cost: CostModel) -> Iterator[Allocation]:
-        """Lazily, every allocation that costs at most the budget, in a fixed order."""
+    def allocations(self, budget: float, cost: CostModel, caps: Sequence[Cap] = ()) -> Iterator[Allocation]:
+        """Lazily, every allocation within the budget and every cap, in a fixed order."""
+        limits = Limits(budget, cost, caps)
         menu = [list(self.choices(subtask)) for subtask in self.subtasks]
+        tables = [limits.table(s, choices) for s, choices in zip(self.subtasks, menu, strict=True)]
         names = [subtask.name for subtask in self.subtasks]
-        for picks in counting.iterate_within(self._choice_costs(cost), budget):
+        for picks in counting.iterate_within(tables, limits.most):
             yield Allocation({n: menu[i][pick] for i, (n, pick) in enumerate(zip(names, picks, strict=True))})
 
     @property
     def _count_set(self) -> frozenset[int]:
         return frozenset(self.sample_counts)
-
-    def _choice_costs(self, cost: CostModel) -> list[list[float]]:
-        return [[cost.subtask(s, choice) for choice in self.choices(s)] for s in self.subtasks]
 
 
 def _suffix(strategy: str | None, temperature: float | None) -> str:

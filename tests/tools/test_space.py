@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,8 +40,9 @@ def test_counting_and_enumeration_agree_with_brute_force(lists: list[list[float]
         for picks in product(*(range(len(values)) for values in lists))
         if sum(values[pick] for values, pick in zip(lists, picks, strict=True)) <= budget
     ]
-    assert count_within(lists, budget) == len(expected)
-    assert list(iterate_within(lists, budget)) == expected
+    tables, most = [np.array([values]).T for values in lists], np.array([budget])
+    assert count_within(tables, most) == len(expected)
+    assert list(iterate_within(tables, most)) == expected
 
 
 @settings(max_examples=30)
