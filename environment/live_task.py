@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from environment.model_spec import connect_models, parse_models
-from environment.pipeline_task import Split, pipeline_task
+from environment.pipeline_task import Listed, Split, pipeline_task
 from environment.task import Example, Stage, Task
 from tools.cost import CostModel
 from tools.errors import InvalidInput
@@ -23,13 +23,15 @@ def live_task(
     models: Sequence[str],
     *,
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
     sample_counts: Sequence[int] | None = None,
 ) -> Task:
     """The pipeline of `stages` at the models' endpoints.
 
     `lengths` are the stages' typical (prompt, generation) tokens, which the cost model reads.
-    Raises InvalidInput for an unusable model or sample count.
+    Raises InvalidInput for an unusable model, sample count, strategy or temperature.
     """
     parsed = parse_models(models)
     return pipeline_task(
@@ -42,6 +44,8 @@ def live_task(
         lambda: connect_models(parsed),
         cost=live_cost(parsed),
         strategy=strategy,
+        strategies=strategies,
+        temperatures=temperatures,
         max_samples=max_samples,
         sample_counts=sample_counts,
     )

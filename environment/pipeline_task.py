@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from environment.backend import Backend
 from environment.task import Example, Stage, Task
 from tools.cost import CostModel
+from tools.errors import UnknownName
 from tools.space import Model, SearchSpace, Subtask
+
+T = TypeVar("T")
+Listed = Sequence[T] | Mapping[str, Sequence[T]]
+"""What is searched beside the models: a list for every subtask, or lists by subtask; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ def pipeline_task(
     *,
     cost: CostModel,
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
     sample_counts: Sequence[int] | None = None,
     recorded_from: str = "",
@@ -39,9 +46,21 @@ def pipeline_task(
     """The pipeline of `stages` over the given examples and models.
 
     `lengths` are the stages' typical (prompt, generation) tokens, which the cost model reads.
+    `strategy` is that of subtasks for which `strategies` lists none. Raises InvalidInput on an
+    unusable list.
     """
+    names = [stage.name for stage in stages]
+    strategies_of = by_subtask("strategies", strategies, names)
+    temperatures_of = by_subtask("temperatures", temperatures, names)
     subtasks = [
-        Subtask(stage.name, models, prompt_tokens=prompt, generation_tokens=generation)
+        Subtask(
+            stage.name,
+            models,
+            prompt_tokens=prompt,
+            generation_tokens=generation,
+            strategies=strategies_of[stage.name],
+            temperatures=temperatures_of[stage.name],
+        )
         for stage, (prompt, generation) in zip(stages, lengths, strict=True)
     ]
     return Task(
@@ -57,3 +76,13 @@ def pipeline_task(
         recorded_from=recorded_from,
         options=dict(options or {}),
     )
+
+
+def by_subtask(field: str, listed: Listed[T], subtasks: Sequence[str]) -> dict[str, Sequence[T]]:
+    """The list of each subtask. Raises UnknownName for another subtask."""
+    if not isinstance(listed, Mapping):
+        return dict.fromkeys(subtasks, listed)
+    for name in listed:
+        if name not in subtasks:
+            raise UnknownName(field, name, subtasks)
+    return {name: listed.get(name, ()) for name in subtasks}

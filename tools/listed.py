@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 def listed_strategies(field: str, names: Sequence[str]) -> tuple[str, ...]:
     """The names, once checked; whether each is registered is the task's to check. Raises InvalidInput."""
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+    if not _is_list(names) or not all(isinstance(name, str) and name for name in names):
         raise InvalidInput(field, f"must be a list of names, got {names!r}")
     return _distinct(field, names)
 
 
 def listed_temperatures(field: str, values: Sequence[float]) -> tuple[float, ...]:
     """The temperatures as floats, once checked. Raises InvalidInput."""
-    if isinstance(values, str) or not all(_is_temperature(value) for value in values):
+    if not _is_list(values) or not all(_is_temperature(value) for value in values):
         raise InvalidInput(field, f"must be a list of numbers of zero or more, got {values!r}")
     # Adding zero turns -0.0 into 0.0: temperatures are part of the samples' addresses.
     return _distinct(field, [float(value) + 0.0 for value in values])
@@ -38,6 +38,10 @@ def listed(field: str, value: object, candidates: Sequence[T]) -> T | None:
         if candidate == value and not isinstance(value, bool):
             return candidate
     raise InvalidAllocation(field, f"{value!r} is not a candidate; use one of: {', '.join(map(str, candidates))}")
+
+
+def _is_list(values: object) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, str)
 
 
 def _is_temperature(value: object) -> bool:

@@ -12,7 +12,7 @@ from environment.backends.replay_backend import ReplayBackend
 from environment.multihop.generator import generate_examples
 from environment.multihop.stages import QaStage, RetrievalStage
 from environment.multihop.task import DESCRIPTION
-from environment.pipeline_task import Split, pipeline_task
+from environment.pipeline_task import Listed, Split, pipeline_task
 from environment.recording import Recording
 from environment.task import Task
 from tools.errors import InvalidInput
@@ -39,30 +39,38 @@ COST = FlopsCost(base_parameters=134.5e6, base_prompt_tokens=128, base_generatio
 """The unit is a base pass of the smallest model on the shorter stage: Theorem 1 keeps its meaning."""
 
 
-def recorded_task(*, strategy: str = "fusion", recording: str = "") -> Task:
+def recorded_task(*, strategy: str = "fusion", strategies: Listed[str] = (), recording: str = "") -> Task:
     """Retrieval -> qa on recorded generations of three small open models; nothing is simulated.
 
-    `strategy` (fusion or majority) is used in both stages; `recording` names another file made by
-    `agenttts record`. The task holds the examples the recording's card says are complete.
+    `strategy` (fusion or majority) is used in both stages; `strategies` makes it part of the search
+    instead, in both stages as a list, or by stage as {stage: list}. `recording` names another file
+    made by `agenttts record`. The task holds the examples the recording's card says are complete.
     """
-    if strategy not in STRATEGIES:
-        raise InvalidInput("strategy", f"{strategy!r} was not recorded; use one of: {', '.join(STRATEGIES)}")
     held = load_recording(Path(recording) if recording else RECORDING)
     name = f"the recording {held.card['name']!r}"
     backend = ReplayBackend(held, name)
-    return recordable_task(
+    task = recordable_task(
         {model.name: backend for model in MODELS},
         strategy=strategy,
+        strategies=strategies,
         examples=(int(held.card["search_examples"]), int(held.card["held_out_examples"])),
         recorded_from=", ".join(held.card["models"]),
-        options={"strategy": strategy} | ({"recording": recording} if recording else {}),
+        options={"strategy": strategy}
+        | ({"strategies": strategies} if strategies else {})
+        | ({"recording": recording} if recording else {}),
     )
+    for stage in task.stages:
+        for name in task.strategies_of(stage.name):
+            if name not in STRATEGIES:
+                raise InvalidInput("strategy", f"{name!r} was not recorded; use one of: {', '.join(STRATEGIES)}")
+    return task
 
 
 def recordable_task(
     backends: Mapping[str, Backend],
     *,
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
     examples: tuple[int, int] = (EXAMPLES, EXAMPLES),
     recorded_from: str = "",
     options: dict[str, Any] | None = None,
@@ -79,6 +87,7 @@ def recordable_task(
         lambda: backends,
         cost=COST,
         strategy=strategy,
+        strategies=strategies,
         sample_counts=SAMPLE_COUNTS,
         recorded_from=recorded_from,
         options=options,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from environment.candidates import arrange_candidates
 from environment.live_task import example_count, live_task, split_examples
@@ -10,7 +11,7 @@ from environment.multihop.generator import generate_examples
 from environment.multihop.loaders import load_hotpotqa, load_two_wiki
 from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QaStage, RetrievalStage
-from environment.pipeline_task import Split
+from environment.pipeline_task import Listed, Split
 from environment.task import Task
 
 DESCRIPTION = (
@@ -27,6 +28,8 @@ def generated_task(
     seed: int = 0,
     candidates: int = 8,
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
     sample_counts: Sequence[int] | None = None,
 ) -> Task:
@@ -40,6 +43,8 @@ def generated_task(
         Split(examples[:search_examples], examples[search_examples:]),
         models,
         strategy=strategy,
+        strategies=strategies,
+        temperatures=temperatures,
         max_samples=max_samples,
         sample_counts=sample_counts,
     )
@@ -53,11 +58,14 @@ def two_wiki_task(
     held_out_examples: int = 500,
     candidates: int = 100,
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
 ) -> Task:
     """Live: 2WikiMultiHopQA from its file (`path`), its candidates cut to `candidates`."""
     split = split_examples(arrange_candidates(load_two_wiki(path), candidates), search_examples, held_out_examples)
-    return _benchmark_task("2wiki", split, models, strategy, max_samples)
+    ways = {"strategy": strategy, "strategies": strategies, "temperatures": temperatures}
+    return _benchmark_task("2wiki", split, models, max_samples, ways)
 
 
 def hotpotqa_task(
@@ -68,14 +76,18 @@ def hotpotqa_task(
     held_out_examples: int = 500,
     candidates: int = 100,
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
 ) -> Task:
     """Live: HotpotQA from its file (`path`), its candidates cut to `candidates`."""
     split = split_examples(arrange_candidates(load_hotpotqa(path), candidates), search_examples, held_out_examples)
-    return _benchmark_task("hotpotqa", split, models, strategy, max_samples)
+    ways = {"strategy": strategy, "strategies": strategies, "temperatures": temperatures}
+    return _benchmark_task("hotpotqa", split, models, max_samples, ways)
 
 
-def _benchmark_task(name: str, split: Split, models: Sequence[str], strategy: str, max_samples: int) -> Task:
+def _benchmark_task(name: str, split: Split, models: Sequence[str], max_samples: int, ways: Mapping[str, Any]) -> Task:
+    """`ways` are the options that say how samples become an answer."""
     return live_task(
         name,
         DESCRIPTION,
@@ -84,6 +96,6 @@ def _benchmark_task(name: str, split: Split, models: Sequence[str], strategy: st
         [(2048, 128), (256, 64)],
         split,
         models,
-        strategy=strategy,
         max_samples=max_samples,
+        **ways,
     )

@@ -13,7 +13,7 @@ from environment.executor import Executor
 from environment.recorder import Recorder
 from environment.sampler import Sampler
 from environment.simulated.tasks import two_wiki
-from environment.task import SEARCH, Task
+from environment.task import SEARCH, Task, load_task
 from storage.database import Database
 from storage.sample import GenerationRequest, Sample
 from storage.samples import SampleStore
@@ -114,3 +114,34 @@ def test_an_unknown_strategy_is_refused_when_the_task_is_built() -> None:
 def test_a_simulated_task_refuses_them(listed: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="simulated"):
         listing(two_wiki(), **listed)
+
+
+def test_the_recorded_benchmark_lists_what_was_recorded() -> None:
+    task = load_task("multihop-recorded", strategies={"qa": ["majority", "fusion"]})
+    assert [subtask.strategies for subtask in task.space.subtasks] == [(), ("majority", "fusion")]
+    assert task.strategies_of("retrieval") == ("fusion",)
+    assert load_task("multihop-recorded", **task.options).space["qa"] == task.space["qa"]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "message"),
+    [
+        (["fusion", "single"], "strategy: 'single' was not recorded; use one of: fusion, majority"),
+        ({"qas": ["fusion"]}, "strategies: unknown name 'qas'; did you mean 'qa'?"),
+        ("fusion", "subtask 'retrieval' strategies: must be a list of names, got 'fusion'"),
+        (5, "subtask 'retrieval' strategies: must be a list of names, got 5"),
+        (["fusion", "fusion"], "subtask 'retrieval' strategies: lists one twice: fusion, fusion"),
+        ([["fusion"]], r"subtask 'retrieval' strategies: must be a list of names, got \[\['fusion'\]\]"),
+    ],
+)
+def test_an_unusable_list_is_one_line(strategies: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        load_task("multihop-recorded", strategies=strategies)
+
+
+@pytest.mark.parametrize(
+    "temperatures", [0.5, "0.5", [True], [-0.1], [math.inf], [math.nan], ["0.5"], [0.5, 0.5], [0, -0.0]]
+)
+def test_an_unusable_temperature_is_refused(temperatures: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"subtask 'retrieval' temperatures: (must be|lists one twice)"):
+        load_task("multihop", models=["m:1e9@http://127.0.0.1:1/v1"], temperatures=temperatures)
