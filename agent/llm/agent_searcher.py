@@ -30,6 +30,8 @@ REPAIRS = 2
 """How often refused proposals are sent back before they are replaced."""
 PROBLEMS = 12
 """How many reasons for refusing are sent back at once."""
+REPAIR_ROOM = 250
+"""Tokens that are kept free for sending a proposal back."""
 RANDOM = "random (replacement)"
 
 
@@ -142,7 +144,7 @@ class AgentSearcher(Searcher):
         """At most `count` usable allocations of the model, in three answers."""
         prompt, purpose = self._prompts[self.proposing], "propose"
         batch = self._batch[-1].batch + 1 if self._batch else 0
-        asked = self._question(self.proposing, count=count, form=proposal_form(self.problem.space))
+        asked = self._question(self.proposing, REPAIR_ROOM, count=count, form=proposal_form(self.problem.space))
         question = self._conversation.consult(asked, self._prompts["consult"], batch, self._trials)
         messages = question
         accepted: list[Allocation] = []
@@ -157,33 +159,49 @@ class AgentSearcher(Searcher):
                 break
             self._conversation.refuse(reading.problems)
             prompt, purpose = self._prompts["repair"], "repair"
-            again = prompt.render(
-                **problem_values(self.problem),
-                problems=reading.problems[:PROBLEMS],
-                more=len(reading.problems[PROBLEMS:]),
-                accepted=[str(allocation) for allocation in accepted],
-                count=count - len(accepted),
-            )
-            # Earlier repairs are left out: a small model's context would not hold them.
-            messages = extended(question, [Message("assistant", answer.text), *again])
-            if not self._conversation.holds(messages):
-                messages = extended(question, again)
+            messages = self._repair(question, answer.text, reading.problems, accepted, count - len(accepted))
         return accepted
 
-    def _question(self, name: str, **values: Any) -> Sequence[Message]:
-        """The longest form of a prompt that fits the model's context; its shortest where none does."""
+    def _question(self, name: str, spare: int = 0, **values: Any) -> Sequence[Message]:
+        """The longest form of a prompt that leaves `spare` tokens of the model's context; else its shortest."""
         messages: Sequence[Message] = ()
         for extent in extents(self.settings.history):
             messages = self._prompts[name].render(**self.values(extent), **values)
+            if self._conversation.holds(messages, spare):
+                break
+        return messages
+
+    def _repair(
+        self,
+        question: Sequence[Message],
+        answer: str,
+        problems: Sequence[str],
+        accepted: Sequence[Allocation],
+        count: int,
+    ) -> Sequence[Message]:
+        """The question with its answer and the reasons why that is refused, as many as there is room for.
+
+        Earlier repairs are left out: a small model's context would not hold them.
+        """
+        messages = question
+        for shown, said in ((PROBLEMS, [Message("assistant", answer)]), (PROBLEMS, []), (1, [])):
+            again = self._prompts["repair"].render(
+                **problem_values(self.problem),
+                problems=problems[:shown],
+                more=len(problems[shown:]),
+                accepted=[str(allocation) for allocation in accepted],
+                count=count,
+            )
+            messages = extended(question, [*said, *again])
             if self._conversation.holds(messages):
                 break
         return messages
 
     def _require_room(self) -> None:
         """Raises InvalidInput where the context that the settings name cannot hold the problem."""
-        messages = self._question(self.proposing, count=1, form=proposal_form(self.problem.space))
-        if not self._conversation.holds(messages):
-            needed, given = self._conversation.needs(messages), self.settings.context_tokens
+        messages = self._question(self.proposing, REPAIR_ROOM, count=1, form=proposal_form(self.problem.space))
+        if not self._conversation.holds(messages, REPAIR_ROOM):
+            needed, given = self._conversation.needs(messages) + REPAIR_ROOM, self.settings.context_tokens
             raise InvalidInput("context_tokens", f"{given} are too few to ask about this task: it takes about {needed}")
 
     def _known(self, accepted: Sequence[Allocation]) -> dict[Allocation, str]:

@@ -45,9 +45,9 @@ class Conversation:
         """About how many tokens a question, the functions' declarations and an answer take."""
         return self._context.estimate([asdict(message) for message in messages], self._tools) + self._context.answer
 
-    def holds(self, messages: Sequence[Message]) -> bool:
-        """Whether a question fits the model's context, as far as is known."""
-        return self._context.tokens is None or self.needs(messages) <= self._context.tokens
+    def holds(self, messages: Sequence[Message], spare: int = 0) -> bool:
+        """Whether a question fits the model's context beside `spare` tokens, as far as is known."""
+        return self._context.tokens is None or self.needs(messages) + spare <= self._context.tokens
 
     def within_context(self, attempt: Callable[[], Answered]) -> Answered:
         """What `attempt` returns; it runs again when the endpoint says that a question of it was too long.

@@ -230,8 +230,8 @@ def test_reasons_for_refusing_are_bounded() -> None:
 
 def test_a_long_search_keeps_its_last_prompt_short() -> None:
     chats: dict[int | None, ScriptedChat] = {}
-    for context in (None, 2500):
+    for context in (None, 2200):
         chats[context] = ScriptedChat(["nothing usable"] * 50)
         drive(second_batch(chats[context], functions=False, context_tokens=context), 60, batch=10)
     lengths = {context: max(len(text) for text in chat.seen) for context, chat in chats.items()}
-    assert lengths[2500] * 0.42 + 625 < 2500 < lengths[None] * 0.42
+    assert lengths[2200] * 0.42 + 550 < 2200 < lengths[None] * 0.42
