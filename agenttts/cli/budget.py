@@ -12,7 +12,6 @@ from rich.table import Table
 from agenttts.cli.options import DEFAULT_TASK, AsJson, Budget, Cost, ModelSpec, Task, TaskOption, task_options
 from environment.task import load_task
 from tools.cost import COSTS, within_budget
-from tools.space import Choice
 
 
 def budget(
@@ -30,12 +29,12 @@ def budget(
     limit = space.default_budget(pricing) if budget is None else budget
     rows = []
     for subtask in space.subtasks:
-        for candidate in subtask.by_size:
-            costs = {n: pricing.subtask(subtask, Choice(candidate.name, n)) for n in space.sample_counts}
+        for variant in subtask.variants:
+            costs = {n: pricing.subtask(subtask, variant.choice(n)) for n in space.sample_counts}
             fitting = [count for count, value in costs.items() if within_budget(value, limit)]
             row: dict[str, Any] = {
                 "subtask": subtask.name,
-                "model": candidate.name,
+                **{part: getattr(variant, part) for part in subtask.candidates},
                 "one_sample": costs[space.sample_counts[0]],
                 "most_samples_alone": max(fitting, default=0),
             }
@@ -54,9 +53,11 @@ def budget(
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
-    table = Table("subtask", "model", f"one sample ({pricing.unit})", "most samples alone")
+    parts = list(dict.fromkeys(part for subtask in space.subtasks for part in subtask.candidates))
+    table = Table("subtask", *parts, f"one sample ({pricing.unit})", "most samples alone")
     for row in rows:
-        table.add_row(row["subtask"], row["model"], f"{row['one_sample']:,.4g}", str(row["most_samples_alone"]))
+        shown = (str(row.get(part, "")) for part in parts)
+        table.add_row(row["subtask"], *shown, f"{row['one_sample']:,.4g}", str(row["most_samples_alone"]))
     console = Console()
     if loaded.simulated:
         console.print(f"{loaded.name} is simulated: its scores come from a response surface, no model is run.")

@@ -17,6 +17,9 @@ from storage.evaluation import Evaluation
 from storage.transcript import Transcript
 from tools.trial import Trial
 
+NUMBERS = ("samples", "temperature")
+"""Columns of the allocation table that hold numbers."""
+
 
 def result_to_dict(result: Result, transcripts: Sequence[Transcript] = ()) -> dict[str, Any]:
     """Plain values of everything a session found."""
@@ -117,18 +120,22 @@ def _paid(result: Result) -> str:
 def _allocation_table(result: Result, best: Trial) -> Table:
     """The best allocation and what it is compared with, one row a subtask."""
     table = Table(title="Best allocation, and naive ones", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column("subtask")
-    table.add_column("model", overflow="fold")
-    table.add_column("samples", justify="right")
     allocations = {BEST: best.allocation}
     for label in (LARGEST, SMALLEST):
         judged = result.evaluation(label, HELD_OUT)
         if judged is not None:
             allocations[label] = judged.allocation
-    for label, allocation in allocations.items():
-        for position, (subtask, choice) in enumerate(allocation.items()):
-            table.add_row(label if position == 0 else "", subtask, choice.model, str(choice.samples))
+    rows = {
+        label: {subtask: choice.to_dict() for subtask, choice in allocation.items()}
+        for label, allocation in allocations.items()
+    }
+    parts = dict.fromkeys(part for choices in rows.values() for values in choices.values() for part in values)
+    for name in ("", "subtask", *parts):
+        table.add_column(name, overflow="fold", justify="right" if name in NUMBERS else "left")
+    for label, choices in rows.items():
+        for position, (subtask, values) in enumerate(choices.items()):
+            shown = (str(values.get(part, "")) for part in parts)
+            table.add_row(label if position == 0 else "", subtask, *shown)
     return table
 
 
