@@ -1,4 +1,4 @@
-"""Allocations that fit the budget by construction."""
+"""Allocations that fit the budget and the caps by construction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from agent.searcher import Problem
-from tools.cost import BUDGET_TOLERANCE, within_budget
+from tools.floors import Array, floors
 from tools.space import Allocation, Choice, Subtask, Variant
 
 Menu = dict[Variant, tuple[int, ...]]
@@ -19,45 +19,42 @@ DRAWS = 20
 
 
 class FeasibleSpace:
-    """What fits a problem's budget: menus for one subtask, whole allocations, what is untried.
+    """What fits a problem's budget and caps: menus for one subtask, whole allocations, what is untried.
 
-    Stage by stage a variant is chosen among those that leave room for the cheapest choice of every
-    later stage, then a sample count among those that still fit. Nothing is rejected or penalised,
-    and every feasible allocation can be reached. Costs may be negative; they must not fall when
-    only the samples rise (CostModel). The budget must fit some allocation, as Search makes sure.
+    Stage by stage a variant is chosen among those that leave room for some choice of every later
+    stage, in all limited costs at once, then a sample count among those that still fit. Nothing is
+    rejected or penalised, no beginning is a dead end, and every feasible allocation can be reached.
+    Costs may be negative; they must not fall when only the samples rise (CostModel). The limits must
+    fit some allocation, as Search makes sure.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self._counts = problem.space.sample_counts
-        self._limit = problem.budget + BUDGET_TOLERANCE * max(1.0, abs(problem.budget))
-        self._costs = {
-            s.name: {v: [problem.cost.subtask(s, v.choice(count)) for count in self._counts] for v in s.variants}
+        self._most = problem.limits.most
+        self._ladders = {
+            s.name: {v: problem.limits.table(s, [v.choice(count) for count in self._counts]) for v in s.variants}
             for s in problem.space.subtasks
         }
-        self._floors = {name: min(min(costs) for costs in variants.values()) for name, variants in self._costs.items()}
+        self._floors: dict[frozenset[str], Array] = {}
 
     def menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
-        """What fits a subtask beside the choices of others; subtasks without one cost their cheapest."""
-        spent = 0.0
-        for name, floor in self._floors.items():
-            if name != subtask.name:
-                spent += self.cost(name, chosen[name]) if name in chosen else floor
-        room = self._limit - spent
-        fitting = {v: int(np.searchsorted(costs, room, "right")) for v, costs in self._costs[subtask.name].items()}
+        """What fits a subtask beside the choices of others, so that subtasks without one can still have one."""
+        room = self._room(subtask, chosen)
+        fitting = {variant: _rungs(ladder, room) for variant, ladder in self._ladders[subtask.name].items()}
         return {variant: self._counts[:number] for variant, number in fitting.items() if number}
 
     def build(self, pick: Callable[[Subtask, Menu], Choice], fixed: Mapping[str, Choice] | None = None) -> Allocation:
         """An allocation put together in pipeline order; `pick` chooses from each subtask's menu.
 
-        Subtasks in `fixed` keep their choice, which must leave room for the others' cheapest.
+        Subtasks in `fixed` keep their choice, which must leave room for some choice of the others.
         """
         chosen = dict(fixed or {})
         for subtask in self.problem.space.subtasks:
             if subtask.name in chosen:
                 continue
-            # Rounding may close the last gap when the budget is exactly the cheapest total.
-            menu = self.menu(subtask, chosen) or self._cheapest(subtask)
+            # Rounding may close the last gap when a limit is exactly the cheapest total.
+            menu = self.menu(subtask, chosen) or self._nearest(subtask, chosen)
             chosen[subtask.name] = pick(subtask, menu)
         return self.problem.space.validate(chosen)
 
@@ -80,25 +77,54 @@ class FeasibleSpace:
             if allocation not in tried:
                 return allocation
         # Among one more than the tried ones, one is new if there is any: no need to see them all.
-        every = self.problem.space.allocations(self.problem.budget, self.problem.cost)
-        left = [allocation for allocation in islice(every, len(tried) + DRAWS) if allocation not in tried]
+        every = islice(self.problem.allocations(), len(tried) + DRAWS)
+        left = [allocation for allocation in every if allocation not in tried]
         return left[int(rng.integers(len(left)))] if left else None
 
     def cost(self, subtask: str, choice: Choice) -> float:
-        """The cost of a choice, from the table."""
-        return self._costs[subtask][choice.variant][self._counts.index(choice.samples)]
+        """The main cost of a choice, from the table."""
+        return float(self._costs(subtask, choice)[0])
 
     def total(self, allocation: Mapping[str, Choice]) -> float:
-        """The cost of an allocation, in the cost model's unit."""
+        """The main cost of an allocation, in the cost model's unit."""
         return sum(self.cost(name, choice) for name, choice in allocation.items())
 
     def fits(self, allocation: Mapping[str, Choice]) -> bool:
-        """Whether a valid allocation is within the budget."""
-        return within_budget(self.total(allocation), self.problem.budget)
+        """Whether a valid allocation is within the budget and every cap."""
+        total = sum(self._costs(name, choice) for name, choice in allocation.items())
+        return bool((total <= self._most).all())
 
-    def _cheapest(self, subtask: Subtask) -> Menu:
-        variant = min(self._costs[subtask.name], key=lambda variant: self._costs[subtask.name][variant][0])
-        return {variant: self._counts[:1]}
+    def _costs(self, subtask: str, choice: Choice) -> Array:
+        row: Array = self._ladders[subtask][choice.variant][self._counts.index(choice.samples)]
+        return row
+
+    def _room(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Array:
+        """What is left for a subtask beside the choices made: one row for each floor of those not made."""
+        spent, open_ = np.zeros(len(self._most)), []
+        for name in self._ladders:
+            if name in chosen and name != subtask.name:
+                spent = spent + self._costs(name, chosen[name])
+            elif name != subtask.name:
+                open_.append(name)
+        return self._most - spent - self._floors_of(open_)
+
+    def _floors_of(self, names: Sequence[str]) -> Array:
+        key = frozenset(names)
+        if key not in self._floors:
+            least = [np.array([ladder[0] for ladder in self._ladders[name].values()]) for name in reversed(names)]
+            self._floors[key] = floors(least, len(self._most))
+        return self._floors[key]
+
+    def _nearest(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
+        room = self._room(subtask, chosen)
+        excess = {v: (ladder[0] - room).max(axis=1).min() for v, ladder in self._ladders[subtask.name].items()}
+        return {min(excess, key=excess.__getitem__): self._counts[:1]}
+
+
+def _rungs(ladder: Array, room: Array) -> int:
+    """How many rungs of a ladder fit in a row of the room, in every column."""
+    columns = range(room.shape[1])
+    return int(np.min([np.searchsorted(ladder[:, c], room[:, c], side="right") for c in columns], axis=0).max())
 
 
 def usual(menu: Menu) -> dict[str, Variant]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from storage.transcript import Transcript
 from tools.cost import CostModel
+from tools.limits import Cap, Limits
 from tools.registry import Registry, check_options
 from tools.space import Allocation, SearchSpace
 from tools.trial import Guideline, Trial
@@ -18,7 +19,9 @@ from tools.trial import Guideline, Trial
 class Problem:
     """What a searcher is told before it starts; it sees no examples and no answers.
 
-    `metrics` names each subtask's metric; the last subtask's is the one to maximise.
+    `metrics` names each subtask's metric; the last subtask's is the one to maximise. `caps` limit
+    further costs beside the budget: what exceeds one of them is as infeasible as what exceeds the
+    budget.
     """
 
     space: SearchSpace
@@ -27,10 +30,24 @@ class Problem:
     task: str = "objective"
     description: str = ""
     metrics: Mapping[str, str] = field(default_factory=dict)
+    caps: Sequence[Cap] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """The budget and the caps as one."""
+        return Limits(self.budget, self.cost, self.caps)
 
     def feasible(self, allocation: Allocation) -> bool:
-        """Whether an allocation fits the budget. Raises InvalidAllocation."""
-        return self.space.feasible(allocation, self.budget, self.cost)
+        """Whether an allocation is within the budget and every cap. Raises InvalidAllocation."""
+        return self.space.feasible(allocation, self.budget, self.cost, self.caps)
+
+    def require_feasible(self, allocation: Allocation) -> float:
+        """The cost of an allocation. Raises InvalidAllocation, or BudgetExceeded with the numbers."""
+        return self.space.require_feasible(allocation, self.budget, self.cost, self.caps)
+
+    def allocations(self) -> Iterator[Allocation]:
+        """Lazily, every feasible allocation, in a fixed order."""
+        return self.space.allocations(self.budget, self.cost, self.caps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +77,7 @@ class Searcher(ABC):
 
     @abstractmethod
     def ask(self, n: int) -> list[Proposal]:
-        """Up to `n` new allocations, all within the budget. The first ask may exceed `n`: the
+        """Up to `n` new allocations, all feasible. The first ask may exceed `n`: the
         initial trials of Algorithm 1 belong together."""
 
     @abstractmethod

@@ -109,6 +109,7 @@ class Task:
             raise InvalidInput(f"task {self.name!r} metric", f"missing for {subtasks[-1]!r}: the last stage needs one")
         for subtask in self.space.subtasks:
             self._check_listed(subtask)
+        object.__setattr__(self, "cost", self.cost.with_strategies(self.strategies))
         for stage in self.stages:
             for name in self.strategies_of(stage.name):
                 STRATEGIES.get(name)().require(stage)

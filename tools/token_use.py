@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tools.errors import InvalidInput, UnknownName
@@ -61,6 +62,7 @@ def calls_of(subtask: Subtask, choice: Choice, strategies: Mapping[str, str]) ->
     return profile_of(strategy)(subtask, choice.samples) if strategy else samples_alone(subtask, choice.samples)
 
 
+@cache  # looking through the entry points takes a thousand times as long as a profile
 def profile_of(strategy: str) -> TokenProfile:
     """The profile of a strategy. Raises InvalidInput where none is registered."""
     try:

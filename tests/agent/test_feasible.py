@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from agent.feasible import FeasibleSpace, Menu, log_index, log_position
 from agent.searcher import Problem
-from tests.tools.drawn_problems import problems
+from tests.tools.drawn_problems import capped_problems, problems
 from tools.cost import CostModel
+from tools.limits import Cap
 from tools.space import Allocation, Choice, SearchSpace, Subtask
 
 Drawn = tuple[SearchSpace, CostModel, float]
+Capped = tuple[SearchSpace, CostModel, float, tuple[Cap, ...]]
 
 
 def buildable(feasible: FeasibleSpace) -> list[Allocation]:
@@ -67,6 +69,30 @@ def test_its_costs_are_the_cost_models(problem: Drawn) -> None:
     for allocation in space.allocations(budget, cost):
         assert feasible.total(allocation) == pytest.approx(cost.total(space, allocation))
         assert feasible.fits(allocation)
+
+
+@given(capped_problems())
+def test_under_caps_it_builds_every_feasible_allocation_and_no_other(problem: Capped) -> None:
+    space, cost, budget, caps = problem
+    feasible = FeasibleSpace(Problem(space, cost, budget, caps=caps))
+    built = buildable(feasible)
+    assert len(built) == len(set(built))
+    assert set(built) == set(space.allocations(budget, cost, caps))
+    assert all(feasible.fits(allocation) for allocation in built)
+
+
+@given(capped_problems(), st.integers(0, 2**32))
+def test_under_caps_whatever_a_menu_offers_can_be_completed(problem: Capped, seed: int) -> None:
+    # Subtasks are chosen in any order, as the initial trials and changes of one stage do.
+    space, cost, budget, caps = problem
+    feasible, rng = FeasibleSpace(Problem(space, cost, budget, caps=caps)), np.random.default_rng(seed)
+    chosen: dict[str, Choice] = {}
+    for place in rng.permutation(len(space.subtasks)):
+        subtask = space.subtasks[place]
+        menu = feasible.menu(subtask, chosen)
+        variant = list(menu)[int(rng.integers(len(menu)))]
+        chosen[subtask.name] = variant.choice(menu[variant][-1])
+    assert space.feasible(chosen, budget, cost, caps)
 
 
 @given(st.sets(st.integers(1, 500), min_size=1, max_size=40).map(sorted), st.floats(0, 1))
