@@ -1,0 +1,1 @@
+"""The only place where model-written code runs (docs/sandbox.md)."""
