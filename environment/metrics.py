@@ -6,8 +6,11 @@ import re
 import string
 from collections.abc import Collection, Iterable
 
+from rouge_score_rs.rouge_scorer import RougeScorer
+
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
+ROUGE = RougeScorer(["rougeL"], use_stemmer=True)
 
 
 def set_f1(chosen: Collection[object], gold: Collection[object]) -> float:
@@ -26,3 +29,8 @@ def normalise_answer(text: str) -> str:
 def exact_match(answer: str, accepted: Iterable[str]) -> float:
     """1 if the normalised answer equals a normalised accepted answer, else 0 (EM)."""
     return float(normalise_answer(answer) in {normalise_answer(gold) for gold in accepted})
+
+
+def rouge_l(text: str, reference: str) -> float:
+    """ROUGE-L F1 of a text against a reference (Lin 2004), on lower-case words cut to their stems."""
+    return float(ROUGE.score(reference, text)["rougeL"].fmeasure)

@@ -1,0 +1,1 @@
+"""Task family three: task automation, decomposition then tool selection then parameter prediction."""
