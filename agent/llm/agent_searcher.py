@@ -85,7 +85,7 @@ class AgentSearcher(Searcher):
         return Guideline(batch, "The agent wrote no guideline.", self.name)
 
     def replay(self, transcripts: Sequence[Transcript]) -> None:
-        self._conversation = self._converse(ReplayChat(transcripts, self._chat))
+        self._conversation = self._converse(ReplayChat(transcripts, self._chat), stored=len(transcripts))
 
     def ask(self, n: int) -> list[Proposal]:
         left = self.problem.space.count(self.problem.budget, self.problem.cost) - len(self._trials)
@@ -146,7 +146,7 @@ class AgentSearcher(Searcher):
         batch = self._batch[-1].batch + 1 if self._batch else 0
         asked = self._question(self.proposing, REPAIR_ROOM, count=count, form=proposal_form(self.problem.space))
         question = self._conversation.consult(asked, self._prompts["consult"], batch, self._trials)
-        messages = question
+        messages: Sequence[Message] = question
         accepted: list[Allocation] = []
         for attempt in range(1 + REPAIRS):
             missing = count - len(accepted)
@@ -213,9 +213,9 @@ class AgentSearcher(Searcher):
         why = f"the agent gave no usable proposal in {1 + REPAIRS} answers"
         return [Proposal(p.allocation, p.origin, f"{p.reason} ({why})") for p in self.replace(count, accepted)[:count]]
 
-    def _converse(self, chat: ChatModel) -> Conversation:
+    def _converse(self, chat: ChatModel, stored: int = 0) -> Conversation:
         context = Context(self.settings.context_tokens, self.settings.max_tokens)
-        return Conversation(chat, self.problem, self.functions if self.settings.functions else (), context)
+        return Conversation(chat, self.problem, self.functions if self.settings.functions else (), context, stored)
 
 
 def _is_prompt(path: Path) -> bool:

@@ -31,13 +31,19 @@ Answered = TypeVar("Answered")
 
 
 class Conversation:
-    """One session's exchanges with the agent's model, which may call the `functions` of these names."""
+    """One session's exchanges with the agent's model, which may call the `functions` of these names.
 
-    def __init__(self, chat: ChatModel, problem: Problem, functions: Sequence[str], context: Context) -> None:
+    The first `stored` calls are in the archive already: they are not drained again.
+    """
+
+    def __init__(
+        self, chat: ChatModel, problem: Problem, functions: Sequence[str], context: Context, stored: int = 0
+    ) -> None:
         self._chat = chat
         self._problem = problem
         self._functions = functions
         self._context = context
+        self._stored = stored
         self._tools = AgentFunctions(problem, (), functions).schemas() if functions else []
         self._transcripts: list[Transcript] = []
 
@@ -127,9 +133,11 @@ class Conversation:
         self._transcripts[-1] = replace(self._transcripts[-1], accepted=False, problem="; ".join(problems))
 
     def drain(self) -> list[Transcript]:
-        """The transcripts since the last drain."""
+        """The transcripts since the last drain that are not stored yet."""
         drained, self._transcripts = self._transcripts, []
-        return drained
+        stored = min(self._stored, len(drained))
+        self._stored -= stored
+        return drained[stored:]
 
 
 def _informed(messages: Sequence[Message], results: Sequence[str]) -> list[Message]:

@@ -92,7 +92,7 @@ class Forecast:
         best: dict[Allocation, Estimate] = {}
         for name, costs in zip(base.allocation, self._costs, strict=True):
             changed = (base.allocation.replace(name, choice) for choice in costs)
-            fitting = [a for a in changed if a not in tried and within_budget(self._cost(a), self._problem.budget)]
+            fitting = [a for a in changed if a not in tried and self._problem.feasible(a)]
             ranked = sorted(zip(fitting, belief.estimates(fitting), strict=True), key=lambda pair: -pair[1].mean)
             best |= dict(ranked[: math.ceil(count / len(self._costs))])
         return best

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import tenacity
 from agent.llm.chat import OpenAIChat
 from agent.llm.settings import AgentSettings
 from agent.session import load_result, load_transcripts, resume, run
+from storage.archive import Archive
 from storage.session import SessionState
 from tests.agent.agent_server import completion, diligent, refusal, serving
 from tools.errors import EndpointError
+from tools.trial import Trial
 
 QUESTION = [{"role": "user", "content": "hi"}]
 TOOL = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
@@ -136,6 +139,29 @@ def test_a_session_with_an_agent_is_kept_and_goes_on_after_a_failure(tmp_path: P
         assert len(asked) < len(server.requests) <= len(asked) + 4
     stored = (tmp_path / "broken.db").read_bytes()
     assert b"very-secret" not in stored
+
+
+def test_a_session_that_ends_between_a_call_and_its_trials_stores_no_call_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call stored twice would be taken for the answer to the next question when the session is resumed again."""
+    with serving(diligent) as server:
+        search(server.url, tmp_path / "whole.db")
+        whole = load_transcripts("last", f"sqlite:///{tmp_path / 'whole.db'}")
+        add_trials, storage = Archive.add_trials, f"sqlite:///{tmp_path / 'broken.db'}"
+
+        def dies(archive: Archive, session: str, trials: Sequence[Trial]) -> None:
+            if archive.transcripts(session):
+                raise RuntimeError("the power went off")
+            add_trials(archive, session, trials)
+
+        monkeypatch.setattr(Archive, "add_trials", dies)
+        with pytest.raises(RuntimeError, match="power"):
+            search(server.url, tmp_path / "broken.db")
+        monkeypatch.undo()
+        assert load_transcripts("last", storage)
+        resume("last", storage)
+    assert [call.messages for call in load_transcripts("last", storage)] == [call.messages for call in whole]
 
 
 def test_transcripts_survive_the_archive(tmp_path: Path) -> None:
