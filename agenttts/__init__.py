@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent.comparison.result import Comparison
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
-    from agenttts import langgraph
+    from agenttts import langgraph, parsers, votes
     from environment.backends.endpoint import Endpoint
     from environment.pipelines.pipeline import Pipeline
     from environment.task import Stage, Task
@@ -96,16 +96,18 @@ __all__ = [
     "compare",
     "langgraph",
     "load_result",
+    "parsers",
     "resume",
     "run",
+    "votes",
 ]
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "langgraph":
-        return import_module("agenttts.langgraph")
+    if name in ("langgraph", "parsers", "votes"):
+        return import_module(f"agenttts.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'agenttts' has no attribute {name!r}")

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import typer
 from rich.console import Console
 
-from agenttts.cli import budget, compare, record, search, show, tasks
+from agenttts.cli import budget, check, compare, init, record, search, show, tasks
 from tools.errors import AgentttsError, InvalidInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 app.command("search")(search.search)
 app.command("compare")(compare.compare)
+app.command("init")(init.init)
+app.command("check")(check.check)
 app.command("resume")(search.resume)
 app.command("show")(show.show)
 app.command("record")(record.record)

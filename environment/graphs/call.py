@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from environment.pipelines.chat import Chat, messages_of
 from environment.pipelines.stage import PipelineStage, id_of
 from environment.strategy import STRATEGIES, Draw, StageRun, Strategy
+from storage.sample import Message
 from tools.errors import AgentttsError, PipelineError
 from tools.space import Allocation, Choice
 
@@ -23,8 +24,8 @@ KEY = "agenttts"
 class GraphCall:
     """One run of a graph on one example under one allocation.
 
-    `outputs` holds the last output of every node that sampled. Made by the runner in the event loop
-    that samples; the graph's nodes may run in that loop or in threads.
+    `outputs` holds the last output of every node that sampled, `prompts` its first prompt. Made by
+    the runner in the event loop that samples; the graph's nodes may run in that loop or in threads.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class GraphCall:
         self.example = example
         self.allocation = allocation
         self.outputs: dict[str, Any] = {}
+        self.prompts: dict[str, tuple[Message, ...]] = {}
         self.failure: AgentttsError | None = None
         self._stages = stages
         self._strategies = strategies
@@ -96,6 +98,7 @@ class GraphCall:
             messages = messages_of(chat)
         except ValueError as error:
             raise PipelineError(f"node {node!r}, example {id_of(self.example)!r}: {error}") from None
+        self.prompts.setdefault(node, messages)
         asked = replace(stage, write=lambda example, upstream: messages)
         choice = self.allocation[node]
         strategy: Strategy = STRATEGIES.get(choice.strategy or self._strategies[node])()

@@ -15,6 +15,7 @@ from environment.pipelines.stage import PipelineStage, described, id_of
 from environment.sampler import Ledger, Sampler
 from environment.task import Example, Task
 from environment.trial_runner import Outcome, TrialRunner
+from storage.sample import Message
 from tools.errors import AgentttsError, PipelineError
 from tools.space import Allocation
 from tools.trial import StageScore
@@ -56,6 +57,8 @@ class GraphRunner(TrialRunner):
         self._sampler = sampler
         self._budget = budget
         self._widened: asyncio.AbstractEventLoop | None = None
+        self.first_prompts: dict[str, tuple[Message, ...]] = {}
+        """The first prompt that each node wrote."""
 
     async def run(self, allocation: Allocation, examples: Sequence[Example]) -> Outcome:
         """Scores an allocation on examples.
@@ -99,6 +102,7 @@ class GraphRunner(TrialRunner):
                 example, allocation, self._stages, self._task.strategies, partial(self._sampler.draw, ledger=ledger)
             )
             state = await self._invoke(call, example)
+            self.first_prompts = {**call.prompts, **self.first_prompts}
         scores = {
             stage.name: stage.score(call.outputs[stage.name], example)
             for stage in inner

@@ -7,7 +7,7 @@ from typing import Any, Required, TypedDict
 
 from environment.pipelines.assembly import TOKENS_OVER_TYPICAL, named_score
 from environment.pipelines.parsers import PARSERS, Parser
-from environment.pipelines.stage import Fuse, PipelineStage, Score, Write
+from environment.pipelines.stage import Fuse, PipelineStage, Score, Verifier, Write
 from environment.pipelines.votes import VOTES, Vote
 from storage.sample import SamplingParameters
 from tools.errors import InvalidInput, UnknownName
@@ -20,10 +20,10 @@ class StageSettings(TypedDict, total=False):
     `metric` is a name (METRICS), compared with the example's field `gold`, or a function
     score(output, example); all stages but the last may be without. `parse` and `vote` are names
     (PARSERS: text, first_line, lines, json; VOTES: majority, items, median, first) or functions
-    parse(text, example) and vote(outputs); `fuse(example, upstream, responses)` writes a fusion
-    prompt of its own. `models` names the candidates, by default all. A list of strategies or
-    temperatures makes them part of the search. A sample has `max_tokens` at most, by default four
-    times the typical length.
+    parse(text, example) and vote(outputs). `fuse(example, upstream, responses)` writes a fusion
+    prompt of its own; `verifier(output, example, upstream)` rates outputs for best-of-n. `models`
+    names the candidates, by default all. A list of strategies or temperatures makes them part of the
+    search. A sample has `max_tokens` at most, by default four times the typical length.
     """
 
     prompt_tokens: Required[float]
@@ -33,6 +33,7 @@ class StageSettings(TypedDict, total=False):
     parse: str | Parser
     vote: str | Vote
     fuse: Fuse | None
+    verifier: Verifier | None
     models: Sequence[str] | None
     strategy: str | Sequence[str] | None
     temperature: float | Sequence[float]
@@ -76,6 +77,7 @@ def declared_stage(name: str, write: Write, settings: StageSettings) -> Pipeline
         metric,
         scoring,
         settings.get("fuse"),
+        settings.get("verifier"),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jsonpath
 import regex
 
+from environment.answers import stated_answer
 from environment.metrics import normalise_answer
 from environment.pipelines.values import frozen, items_of
 from tools.errors import InvalidInput
@@ -18,7 +19,6 @@ from tools.errors import InvalidInput
 Parser = Callable[[str, Any], Any]
 """parse(text, example) gives the output; text is whatever a model wrote."""
 
-ANSWER_LABEL = re.compile(r"^\s*(?:final\s+|best\s+)?answer\s*:\s*", re.IGNORECASE)
 BULLET = re.compile(r"^\s*(?:[-*+]|\(?\d{1,3}[.)])\s+")
 SECONDS_TO_MATCH = 1.0
 """A pattern that backtracks without end on a response would stop the whole search."""
@@ -33,8 +33,7 @@ def text(response: str, example: Any) -> str | None:
 
 def first_line(response: str, example: Any) -> str | None:
     """The first line that says anything, without an "Answer:" label and closing marks."""
-    line = next((line for line in response.splitlines() if line.strip()), "")
-    return ANSWER_LABEL.sub("", line).strip().strip("\"'`*.").strip() or None
+    return stated_answer(response) or None
 
 
 def lines(response: str, example: Any) -> tuple[str, ...]:

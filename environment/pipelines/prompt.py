@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from environment.prompt_template import ROLE_LINE
@@ -26,7 +26,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 # Model prompts are plain text: escaping would change what the model reads.
-SANDBOX = _Sandbox(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
+SANDBOX = _Sandbox(
+    undefined=StrictUndefined,
+    autoescape=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: "" if value is None else value,
+)
 SANDBOX.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -61,7 +67,9 @@ class Prompt:
 
     def render(self, example: Any, upstream: Mapping[str, Any], responses: Sequence[str] = ()) -> tuple[Message, ...]:
         """The messages of a request. Raises what a template raises on values it cannot handle."""
-        values = {EXAMPLE: example, UPSTREAM: upstream, RESPONSES: responses}
+        # An output that could not be read is an empty one: a search does not end because of it.
+        outputs = {name: ChainableUndefined() if value is None else value for name, value in upstream.items()}
+        values = {EXAMPLE: example, UPSTREAM: outputs, RESPONSES: responses}
         return tuple(Message(role, template.render(values)) for role, template in self._messages)
 
     def _compile(self, text: str, line: int) -> Any:

@@ -106,6 +106,19 @@ class ParserSpec(Strict):
         return self
 
 
+class VoteSpec(Strict):
+    """Which output several samples support."""
+
+    name: Text = Field(description="majority, items, median, first, or MODULE:FUNCTION")
+    at_most: Count | None = Field(default=None, description="the most items that are kept, for items")
+
+    @model_validator(mode="after")
+    def _bounded_items(self) -> VoteSpec:
+        if self.at_most is not None and self.name != "items":
+            raise ValueError(f"at_most goes with items, not with {self.name}")
+        return self
+
+
 class MetricSpec(Strict):
     """How an output is judged."""
 
@@ -153,7 +166,12 @@ class SubtaskSpec(Strict):
     metric: Annotated[MetricSpec, BeforeValidator(_named)] | None = Field(
         default=None, description="how the output is judged; the last subtask needs one"
     )
-    vote: Text = Field(default="majority", description="majority, items, median, first, or MODULE:FUNCTION")
+    vote: Annotated[VoteSpec, BeforeValidator(_named)] = Field(
+        default=VoteSpec(name="majority"), description="which output several samples support"
+    )
+    verifier: Text | None = Field(
+        default=None, description="MODULE:FUNCTION of (output, example, upstream) that rates outputs for best-of-n"
+    )
     strategy: Strategies | None = Field(default=None, description="a strategy; a list makes it part of the search")
     sampling: SamplingSpec = Field(default=SamplingSpec(), description="how samples are drawn")
 

@@ -104,7 +104,7 @@ class SearchablePipeline:
             self.chosen_strategies(settings.get("strategy")),
             temperatures_of(name, settings),
         )
-        deciding = [settings.get(field) for field in ("metric", "gold", "parse", "vote", "fuse")]
+        deciding = [settings.get(field) for field in ("metric", "gold", "parse", "vote", "fuse", "verifier")]
         self.append(part, write, *deciding, stage.sampling)
 
     def deciding(self) -> Sequence[Any]:

@@ -29,6 +29,8 @@ Write = Callable[[Any, Mapping[str, Any]], Chat]
 """write(example, upstream) gives the prompt of one sample."""
 Fuse = Callable[[Any, Mapping[str, Any], Sequence[str]], Chat]
 """fuse(example, upstream, responses) gives the prompt that asks for one answer out of several."""
+Verifier = Callable[[Any, Any, Mapping[str, Any]], float]
+"""verifier(output, example, upstream) rates an output for the strategy best-of-n; higher is better."""
 Score = Callable[[Any, Any], float]
 """score(output, example) in [0, 1]."""
 
@@ -50,6 +52,7 @@ class PipelineStage(Stage):
     metric: str = ""
     scoring: Score | None = None
     fuse: Fuse | None = None
+    verifier: Verifier | None = None
 
     def messages(self, example: Any, upstream: Mapping[str, Any]) -> tuple[Message, ...]:
         with self._naming("prompt", example):

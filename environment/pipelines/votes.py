@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from statistics import median_low
 from typing import Any
 
@@ -25,17 +26,15 @@ def majority(outputs: Sequence[Any]) -> Any:
     return next(output for output in read if counts[_key(output)] == most)
 
 
-def items(outputs: Sequence[Any]) -> tuple[Any, ...]:
-    """The items that at least half of the outputs hold, else the one held most; in their natural order."""
+def items(outputs: Sequence[Any], *, at_most: int | None = None) -> tuple[Any, ...]:
+    """The items that at least half of the outputs hold, else the one held most; in their natural order.
+
+    `at_most` bounds them to those held most, the first in natural order among equals.
+    """
     counts = Counter(item for output in outputs for item in dict.fromkeys(items_of(output)))
-    kept = [item for item, count in counts.items() if 2 * count >= len(outputs)]
-    if not kept:
-        most = max(counts.values(), default=0)
-        kept = [item for item, count in counts.items() if count == most][:1]
-    try:
-        return tuple(sorted(kept))
-    except TypeError:  # unlike items have no order but that of their first mention
-        return tuple(kept)
+    ranked = sorted(_ordered(counts), key=lambda item: -counts[item])
+    kept = [item for item in ranked if 2 * counts[item] >= len(outputs)] or ranked[:1]
+    return _ordered(kept[:at_most])
 
 
 def median(outputs: Sequence[Any]) -> Any:
@@ -50,6 +49,19 @@ def first(outputs: Sequence[Any]) -> Any:
 
 
 VOTES: Mapping[str, Vote] = {"majority": majority, "items": items, "median": median, "first": first}
+
+
+def items_vote(at_most: int | None = None) -> Vote:
+    """The vote `items` with a bound."""
+    return partial(items, at_most=at_most)
+
+
+def _ordered(items: Iterable[Any]) -> tuple[Any, ...]:
+    listed = tuple(items)
+    try:
+        return tuple(sorted(listed))
+    except TypeError:  # unlike items have no order but that of their first mention
+        return listed
 
 
 def _key(output: Any) -> str:

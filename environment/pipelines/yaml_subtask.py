@@ -12,10 +12,11 @@ from environment.pipelines.metrics import METRICS
 from environment.pipelines.parsers import PARSERS, Parser, candidates_parser, json_path_parser, regex_parser
 from environment.pipelines.prompt import Prompt
 from environment.pipelines.references import REFERENCE, load_object, module_file
-from environment.pipelines.schema import MetricSpec, ParserSpec, SubtaskSpec
+from environment.pipelines.schema import MetricSpec, ParserSpec, SubtaskSpec, VoteSpec
 from environment.pipelines.stage import PipelineStage, Score, described
 from environment.pipelines.values import Row
-from environment.pipelines.votes import VOTES, Vote
+from environment.pipelines.votes import VOTES, Vote, items_vote
+from environment.strategy import STRATEGIES
 from storage.sample import SamplingParameters
 from tools.errors import InvalidInput, UnknownName
 from tools.space import Model
@@ -55,6 +56,7 @@ class SubtaskReader:
         parser = self._parser((*place, "parser"), spec.parser)
         scoring = self._metric((*place, "metric"), spec.metric)
         vote = self._vote((*place, "vote"), spec.vote)
+        verifier = self._function((*place, "verifier"), spec.verifier) if spec.verifier else None
         if prompt is None or parser is None or vote is None or not models:
             return None
         temperatures = spec.sampling.temperature
@@ -68,11 +70,14 @@ class SubtaskReader:
             spec.metric.name if spec.metric else "",
             scoring,
             (fusion or prompt).render if fusion or prompt.fuses else None,
+            verifier,
         )
         strategies = spec.strategy or self._strategies
         part = Part(stage, models, spec.prompt_tokens, spec.generation_tokens, strategies, temperatures)
         try:
             part.subtask()
+            for name in strategies:
+                STRATEGIES.get(name)().require(stage)
         except InvalidInput as error:
             self._note((*place, "strategy") if spec.strategy else place, error.problem)
         return part
@@ -133,8 +138,10 @@ class SubtaskReader:
         named: Parser | None = self._named(place, str(spec.name), PARSERS)
         return named
 
-    def _vote(self, place: tuple[str | int, ...], name: str) -> Vote | None:
-        named: Vote | None = self._named(place, name, VOTES)
+    def _vote(self, place: tuple[str | int, ...], spec: VoteSpec) -> Vote | None:
+        if spec.at_most is not None:
+            return items_vote(spec.at_most)
+        named: Vote | None = self._named(place, spec.name, VOTES)
         return named
 
     def _metric(self, place: tuple[str | int, ...], spec: MetricSpec | None) -> Score | None:
