@@ -12,6 +12,7 @@ from agent.searcher import Problem, Proposal, Searcher, build_searcher
 from tools.cost import CostModel, within_budget
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost
+from tools.limits import Cap
 from tools.space import Allocation, SearchSpace
 from tools.trial import Guideline, StageScore, Trial, TrialState, best_trial
 from tools.validation import is_count
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class Search:
     """Drives a searcher: hands out trials, takes their scores, keeps the books.
 
-    Every trial handed out is valid, within the budget and new. Trials may be told in any order;
-    the searcher learns a batch when its last trial is told.
+    Every trial handed out is valid, within the budget and the caps, and new. Trials may be told in
+    any order; the searcher learns a batch when its last trial is told.
 
         search = Search(space, budget=929, searcher="planner", seed=0)
         for trial in search.ask(n=10):
@@ -43,17 +44,19 @@ class Search:
         task: str = "objective",
         description: str = "",
         metrics: Mapping[str, str] | None = None,
+        caps: Sequence[Cap] = (),
         **options: Any,
     ) -> None:
         """`budget` is in the cost's unit, by default one sample of every subtask's largest model;
-        `cost` is FlopsCost() by default; `options` go to the searcher.
+        `cost` is FlopsCost() by default; `caps` limit further costs; `options` go to the searcher.
 
-        Raises UnknownName for the searcher, InvalidInput when not even the cheapest allocation
-        fits the budget.
+        Raises UnknownName for the searcher, InvalidInput when no allocation fits the budget and
+        the caps.
         """
         cost = cost or FlopsCost()
         budget = space.default_budget(cost) if budget is None else budget
-        self.problem = checked_problem(Problem(space, cost, budget, task, description, dict(metrics or {})))
+        problem = Problem(space, cost, budget, task, description, dict(metrics or {}), tuple(caps))
+        self.problem = checked_problem(problem)
         if isinstance(searcher, str):
             searcher = build_searcher(searcher, self.problem, seed, **options)
         elif options:
@@ -157,7 +160,7 @@ class Search:
     def _new_proposals(self, n: int) -> list[Proposal]:
         fresh: dict[Allocation, Proposal] = {}
         for proposal in self.searcher.ask(n):
-            self.problem.space.require_feasible(proposal.allocation, self.problem.budget, self.problem.cost)
+            self.problem.require_feasible(proposal.allocation)
             if proposal.allocation not in self._tried:
                 fresh.setdefault(proposal.allocation, proposal)
         return list(fresh.values())
@@ -188,16 +191,19 @@ class Search:
 
 
 def checked_problem(problem: Problem) -> Problem:
-    """The problem, once its budget is known to fit something. Raises InvalidInput."""
+    """The problem, once its budget and caps are known to fit something. Raises InvalidInput."""
     budget = problem.budget
     if isinstance(budget, bool) or not isinstance(budget, int | float) or math.isnan(budget):
         raise InvalidInput("budget", f"must be a number, got {budget!r}")
-    cheapest = problem.cost.total(problem.space, problem.space.cheapest(problem.cost))
-    if not within_budget(cheapest, budget):
-        raise InvalidInput(
-            "budget",
-            f"{budget:,.6g} {problem.cost.unit} fits no allocation; the cheapest costs {cheapest:,.6g}",
-        )
+    for field, cost, limit in [("budget", problem.cost, budget), *((c.field, c.cost, c.limit) for c in problem.caps)]:
+        cheapest = cost.total(problem.space, problem.space.cheapest(cost))
+        if not within_budget(cheapest, limit):
+            raise InvalidInput(
+                field, f"{limit:,.6g} {cost.unit} fits no allocation; the cheapest costs {cheapest:,.6g}"
+            )
+    if next(problem.allocations(), None) is None:
+        names = ", ".join(cap.field for cap in problem.caps)
+        raise InvalidInput("caps", f"no allocation is within the budget and {names} at once; raise one of them")
     return problem
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.loop import Observer, SearchLoop
+from agent.pricing import Caps, caps_from_dicts, caps_to_dicts, priced
 from agent.search import Search
 from environment.executor import Executor
 from environment.pipelines.loading import as_task, located, name_of
@@ -26,8 +27,9 @@ from storage.evaluation import Evaluation
 from storage.samples import SampleStore
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.transcript import Transcript
-from tools.cost import COSTS, within_budget
+from tools.cost import COSTS, CostModel
 from tools.errors import AgentttsError, InvalidInput
+from tools.measured import Measurements
 from tools.space import Allocation, Model, SearchSpace, Subtask
 from tools.trial import Guideline, Trial, Usage, best_trial
 from tools.validation import is_count
@@ -129,8 +131,10 @@ def run(
     storage: str = DEFAULT_URL,
     *,
     batch: int = 10,
-    cost: str | None = None,
+    cost: str | CostModel | None = None,
     cost_settings: Mapping[str, Any] | None = None,
+    caps: Caps = (),
+    measured: Measurements | None = None,
     task_options: Mapping[str, Any] | None = None,
     searcher_options: Mapping[str, Any] | None = None,
     observer: SessionObserver | None = None,
@@ -139,9 +143,10 @@ def run(
 
     `task` is a name that `load_task` knows, a pipeline or a Task. `budget` is in the cost model's
     unit (by default the task's own), and defaults to the task's, else to one sample of every
-    subtask's largest model. `storage` is a database URL. Raises InvalidInput and its kinds before
-    anything is stored; EndpointError, MissingSample, PipelineError or StorageError leave a session
-    that `resume` continues.
+    subtask's largest model. `caps` limit further costs, such as {"price": 0.01}; no allocation
+    beyond one of them is ever run. `measured` is what costs in tokens or seconds go by. `storage` is
+    a database URL. Raises InvalidInput and its kinds before anything is stored; EndpointError,
+    MissingSample, PipelineError or StorageError leave a session that `resume` continues.
     """
     name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
@@ -151,13 +156,14 @@ def run(
         searcher_options=dict(searcher_options or {}),
         seed=seed,
         budget=0.0 if budget is None else budget,
-        cost=cost or "",
-        cost_settings=dict(cost_settings or {}),
+        cost="",
+        cost_settings={},
         trials=trials,
         batch=batch,
     )
-    given = None if isinstance(task, str) else as_task(task)
-    loaded, search, config = prepare(config, given, default_budget=budget is None)
+    loaded = load_task(name, **config.task_options) if isinstance(task, str) else as_task(task)
+    loaded = priced(loaded, cost, cost_settings, caps, measured)
+    loaded, search, config = prepare(config, loaded, default_budget=budget is None)
     with Database.open(storage) as database:
         record = Archive(database).create_session(config)
         return asyncio.run(_run(record, loaded, search, database, observer))
@@ -221,7 +227,8 @@ def prepare(
     _require_unchanged(task, config)
     if config.cost:
         # The task's own budget is in the unit of its own cost.
-        task = replace(task, cost=COSTS.get(config.cost)(**config.cost_settings), budget=None)
+        cost = COSTS.get(config.cost)(**config.cost_settings)
+        task = replace(task, cost=cost, budget=None, caps=caps_from_dicts(config.caps))
     budget = config.budget
     if default_budget:
         budget = task.space.default_budget(task.cost) if task.budget is None else task.budget
@@ -234,6 +241,7 @@ def prepare(
         task=task.name,
         description=task.description,
         metrics=task.metrics,
+        caps=task.caps,
         **config.searcher_options,
     )
     filled = replace(
@@ -241,6 +249,7 @@ def prepare(
         budget=budget,
         cost=task.cost.name,
         cost_settings=task.cost.settings(),
+        caps=caps_to_dicts(task.caps),
         task_digest=task.digest,
         recorded_from=task.recorded_from,
         simulated=task.simulated,
@@ -258,7 +267,7 @@ def _require_unchanged(task: Task, config: SessionConfig) -> None:
 
 
 def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation | None:
-    """One size of model for every subtask, with the most samples, equal for all, that the budget buys.
+    """One size of model for every subtask, with the most samples, equal for all, that budget and caps allow.
 
     None where not even one sample of each fits.
     """
@@ -269,7 +278,7 @@ def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation 
     space: SearchSpace = task.space
     for count in reversed(space.sample_counts):
         allocation = Allocation({s.name: s.usual(pick(s)).choice(count) for s in space.subtasks})
-        if within_budget(task.cost.total(space, allocation), budget):
+        if space.feasible(allocation, budget, task.cost, task.caps):
             return allocation
     return None
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 from environment.backend import Backend
 from storage.sample import GenerationRequest, Sample, SampleSource
 from tools.errors import UnknownName
 from tools.trial import Usage
+
+if TYPE_CHECKING:
+    from environment.strategy import StageRun
 
 
 class SampleSink(SampleSource, Protocol):
@@ -105,8 +108,10 @@ class Sampler:
         """A fresh ledger for one trial."""
         return Ledger(self._seen)
 
-    async def draw(self, request: GenerationRequest, count: int, ledger: Ledger) -> Sequence[Sample]:
-        """Samples 0 to count-1 of a request.
+    async def draw(
+        self, request: GenerationRequest, count: int, ledger: Ledger, run: StageRun | None = None
+    ) -> Sequence[Sample]:
+        """Samples 0 to count-1 of a request. `run` says which stage asks, for samplers that take notes.
 
         Raises EndpointError or MissingSample from the backend, StorageError from the store,
         UnknownName when no backend serves the model.

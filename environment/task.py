@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from environment.backend import Backend
@@ -13,8 +13,9 @@ from environment.strategy import STRATEGIES
 from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
 from tools.errors import InvalidInput, UnknownName
+from tools.limits import Cap
 from tools.registry import Registry, check_options
-from tools.space import SearchSpace, Subtask
+from tools.space import Allocation, SearchSpace, Subtask
 
 if TYPE_CHECKING:
     from environment.sampler import Sampler
@@ -75,7 +76,8 @@ class Task:
     the strategy of each subtask whose allocations name none. `connect` opens the backend of a model
     by name; several names may share one backend. `recorded_from` tells, for recorded tasks, which
     models wrote the generations. `options` are the plain values that rebuild the task by
-    `load_task`. `budget` is the default one, in the unit of `cost`. `runner` makes what runs trials
+    `load_task`. `budget` is the default one, in the unit of `cost`; `caps` limit further costs of
+    every allocation that is run. `runner` makes what runs trials
     that do not go stage by stage. `digest` identifies the files and functions that a person may
     change between a session and its resumption; "" where the package alone decides.
 
@@ -96,6 +98,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     simulation: Simulation | None = None
     budget: float | None = None
+    caps: Sequence[Cap] = ()
     runner: MakeRunner | None = None
     digest: str = ""
 
@@ -110,6 +113,8 @@ class Task:
         for subtask in self.space.subtasks:
             self._check_listed(subtask)
         object.__setattr__(self, "cost", self.cost.with_strategies(self.strategies))
+        caps = tuple(replace(cap, cost=cap.cost.with_strategies(self.strategies)) for cap in self.caps)
+        object.__setattr__(self, "caps", caps)
         for stage in self.stages:
             for name in self.strategies_of(stage.name):
                 STRATEGIES.get(name)().require(stage)
@@ -127,6 +132,10 @@ class Task:
     def strategies_of(self, subtask: str) -> tuple[str, ...]:
         """Every strategy that a subtask may run."""
         return self.space[subtask].strategies or (self.strategies[subtask],)
+
+    def require_feasible(self, allocation: Allocation, budget: float) -> None:
+        """Raises InvalidAllocation, or BudgetExceeded beyond the budget or a cap."""
+        self.space.require_feasible(allocation, budget, self.cost, self.caps)
 
     def examples(self, split: str) -> Sequence[Example]:
         """The examples of a split, SEARCH or HELD_OUT."""

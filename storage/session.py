@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,7 +23,8 @@ class SessionConfig:
     """Everything that decides a search: two sessions of one configuration make the same trials.
 
     `budget` is in the unit of the cost model called `cost`. `trials` is the number to run, `batch`
-    how many are proposed at a time. The options are plain values without secrets.
+    how many are proposed at a time. `caps` are further limits, each as {"cost", "settings", "limit"}.
+    The options are plain values without secrets.
 
     `task_digest` is that of the task, which must be the same when the session goes on. `recorded_from`
     and `simulated` are the task's, so that a session can be shown without it; None where the session
@@ -43,6 +44,7 @@ class SessionConfig:
     task_digest: str = ""
     recorded_from: str | None = None
     simulated: bool | None = None
+    caps: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tools.errors import InvalidInput, UnknownName
+from tools.errors import InvalidInput
 from tools.registry import Registry
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ TokenProfile = Callable[["Subtask", int], Sequence[Call]]
 """profile(subtask, samples) gives the calls of a strategy in their order, from the subtask's typical
 lengths. Pure; their tokens must not fall when only the samples rise."""
 
-TOKEN_PROFILES: Registry[TokenProfile] = Registry("token profile", "agenttts.token_profiles")
+TOKEN_PROFILES: Registry[TokenProfile] = Registry("token profile of a strategy", "agenttts.token_profiles")
 """A strategy's profile stands in the strategy's file and is registered under the strategy's name."""
 
 
@@ -55,7 +55,7 @@ def samples_alone(subtask: Subtask, samples: int) -> Sequence[Call]:
 def calls_of(subtask: Subtask, choice: Choice, strategies: Mapping[str, str]) -> Sequence[Call]:
     """The calls of a choice by its own strategy, or else by that of its subtask in `strategies`.
 
-    Where neither names one, the samples alone count. Raises InvalidInput for a strategy without a
+    Where neither names one, the samples alone count. Raises UnknownName for a strategy without a
     registered profile.
     """
     strategy = choice.strategy or strategies.get(subtask.name)
@@ -64,12 +64,5 @@ def calls_of(subtask: Subtask, choice: Choice, strategies: Mapping[str, str]) ->
 
 @cache  # looking through the entry points takes a thousand times as long as a profile
 def profile_of(strategy: str) -> TokenProfile:
-    """The profile of a strategy. Raises InvalidInput where none is registered."""
-    try:
-        return TOKEN_PROFILES.get(strategy)
-    except UnknownName:
-        raise InvalidInput(
-            f"strategy {strategy!r}",
-            "has no token profile, so its calls cannot be priced; register one (entry-point group "
-            f"{TOKEN_PROFILES.group}) or use a cost that counts the samples alone",
-        ) from None
+    """The profile of a strategy. Raises UnknownName where none is registered."""
+    return TOKEN_PROFILES.get(strategy)

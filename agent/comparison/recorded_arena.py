@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.comparison.arena import RECORDED, Arena, Scorer
 from environment.executor import Executor
+from environment.memory_sink import MemorySink
 from environment.sampler import Ledger, Sampler
 from environment.simulation import Optimum
+from environment.strategy import StageRun
 from environment.task import HELD_OUT, SEARCH, Task
 from environment.trial_runner import Outcome
 from storage.sample import GenerationRequest, Sample
@@ -97,9 +99,11 @@ class NotingSampler(Sampler):
 
     drawn: dict[str, int]
 
-    async def draw(self, request: GenerationRequest, count: int, ledger: Ledger) -> Sequence[Sample]:
+    async def draw(
+        self, request: GenerationRequest, count: int, ledger: Ledger, run: StageRun | None = None
+    ) -> Sequence[Sample]:
         self.drawn[request.key] = max(count, self.drawn.get(request.key, 0))
-        return await super().draw(request, count, ledger)
+        return await super().draw(request, count, ledger, run)
 
 
 class RunUsage:
@@ -113,19 +117,3 @@ class RunUsage:
         fresh = sum(max(0, count - self._seen.get(key, 0)) for key, count in drawn.items())
         self._seen.update({key: max(count, self._seen.get(key, 0)) for key, count in drawn.items()})
         return Usage(requested=sum(drawn.values()), fresh=fresh)
-
-
-class MemorySink:
-    """Samples in a dictionary: recorded ones need no database, whose transactions would take most of the time."""
-
-    def __init__(self) -> None:
-        self._samples: dict[str, dict[int, Sample]] = {}
-
-    def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
-        """The samples of each key; a key without samples is absent."""
-        return {key: self._samples[key] for key in keys if key in self._samples}
-
-    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
-        """Keeps samples; the first of an index stays."""
-        for request, index, sample in entries:
-            self._samples.setdefault(request.key, {}).setdefault(index, sample)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from environment.pipelines.chat import Chat, messages_of
 from environment.pipelines.stage import PipelineStage, id_of
-from environment.strategy import STRATEGIES, Draw, StageRun, Strategy
-from storage.sample import Message
+from environment.strategy import STRATEGIES, StageRun, Strategy
+from storage.sample import Message, Sample
 from tools.errors import AgentttsError, PipelineError
 from tools.space import Allocation, Choice
 
@@ -34,9 +35,10 @@ class GraphCall:
         allocation: Allocation,
         stages: Mapping[str, PipelineStage],
         strategies: Mapping[str, str],
-        draw: Draw,
+        draw: Callable[..., Awaitable[Sequence[Sample]]],
     ) -> None:
-        """`strategies` names the strategy of each node whose choice names none."""
+        """`strategies` names the strategy of each node whose choice names none; `draw` is a sampler's, but for the
+        `run` it is drawn for."""
         self.example = example
         self.allocation = allocation
         self.outputs: dict[str, Any] = {}
@@ -103,7 +105,7 @@ class GraphCall:
         choice = self.allocation[node]
         strategy: Strategy = STRATEGIES.get(choice.strategy or self._strategies[node])()
         run = StageRun(asked, self.example, dict(self.outputs), choice.model, choice.samples, choice.temperature)
-        return await strategy.run(run, self._draw)
+        return await strategy.run(run, partial(self._draw, run=run))
 
     def _stage(self, node: str) -> PipelineStage:
         if node not in self._stages:

@@ -67,7 +67,7 @@ class GraphRunner(TrialRunner):
         graph's own code fails, and what sampling raises.
         """
         space = self._task.space
-        space.require_feasible(allocation, self._budget, self._task.cost)
+        self._task.require_feasible(allocation, self._budget)
         allocation = space.validate(allocation)
         self._widen(asyncio.get_running_loop())
         ledger = self._sampler.ledger()

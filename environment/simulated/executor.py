@@ -44,7 +44,7 @@ class SimulatedExecutor(TrialRunner):
 
     def evaluate(self, allocation: Allocation, examples: Sequence[SimulatedExample]) -> Outcome:
         """As `run`, for callers without an event loop."""
-        self._task.space.require_feasible(allocation, self._budget, self._task.cost)
+        self._task.require_feasible(allocation, self._budget)
         splits = {split: self._simulation.scores(allocation, split) for split in {e.split for e in examples}}
         scores = {
             name: StageScore.of(metric, [splits[e.split][name].per_example[e.number] for e in examples])

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from environment.strategy import STRATEGIES
-from tools.errors import InvalidInput
+from tools.errors import InvalidInput, UnknownName
 from tools.space import Choice, Model, Subtask
 from tools.token_use import TOKEN_PROFILES, Call, calls_of, samples_alone
 
@@ -48,7 +48,7 @@ def test_a_choice_s_own_strategy_goes_before_the_subtasks() -> None:
 
 
 def test_a_strategy_without_a_profile_is_refused_by_name() -> None:
-    with pytest.raises(InvalidInput, match=r"'fusoin'.*has no token profile"):
+    with pytest.raises(UnknownName, match="token profile of a strategy: unknown name 'fusoin'"):
         calls_of(SUBTASK, Choice("1b", 4, "fusoin"), {})
 
 
