@@ -25,7 +25,9 @@ class Scale:
 
     @classmethod
     def of(cls, scores: Array) -> Scale:
-        """The scale of some scores; at least one."""
+        """The scale of some scores; before any score that of the modelled units."""
+        if not len(scores):
+            return cls(0.0, UNIT)
         centre, spread = float(scores.mean()), float(scores.std())
         # Equal scores say that little depends on the choices, not how much: a hundredth is a guess.
         return cls(centre, spread if spread > 1e-12 * abs(centre) else 0.01 * (abs(centre) or 1.0))
@@ -51,7 +53,7 @@ class Estimate:
 
 
 class Belief:
-    """Posteriors over every subtask's response, from at least one completed trial.
+    """Posteriors over every subtask's response; the priors where no trial is complete yet.
 
     Where trials carry stage scores, each subtask's response is learnt from its own scores, given
     those of the subtask before it; else the final score is taken for a sum over the choices.
@@ -65,7 +67,7 @@ class Belief:
         self._names = [subtask.name for subtask in problem.space.subtasks]
         self._additive: AdditiveModel | None = None
         self._done = completed(trials)
-        self.best = self._done[0]
+        self.best = self._done[0] if self._done else None
         # Trials of others (a resumed history) may use counts that a thinned table lacks.
         rows = [(t, [self._row(i, t.allocation[name]) for i, name in enumerate(self._names)]) for t in self._done]
         if all(set(self._names[:-1]) <= set(t.stage_scores) for t in self._done):
@@ -125,8 +127,10 @@ class Belief:
         means, variances = self._stage(position, rows, np.repeat(mean, len(rows)), np.zeros(len(rows)))
         return self._scales[position].estimates(means, variances)
 
-    def why(self, allocation: Allocation, value: float, *, likely: bool) -> str:
-        """The reason to try an allocation: what it changes in the best one, and what it may score."""
+    def why(self, allocation: Allocation) -> str:
+        """What an allocation changes in the best trial, and what it may score, as a reason to try it."""
+        if self.best is None:
+            return "before any trial: by the insights alone, beside the others of its batch"
         moves = []
         for name in self._names:
             old, new = self.best.allocation[name], allocation[name]
@@ -138,12 +142,14 @@ class Belief:
                 moves.append(f"{new} instead of {old} in {name}")
         if len(moves) > 1:
             moves.append("shifting budget between them (Insight 3)")
-        basis = "the curves so far expect" if likely else "curves that fit the trials allow"
-        return f"{basis} {self._scale.score(value):.3f}: {'; '.join(moves)}"
+        (estimate,) = self.estimates([allocation])
+        return f"expected {estimate.mean:.3f} +/- {estimate.deviation:.3f}: {'; '.join(moves)}"
 
     def summary(self) -> str:
         """What is believed, for people: the best trial, and each subtask's models and curves."""
         best, unit = self.best, self._problem.cost.unit
+        if best is None:
+            return "Nothing is known: no trial is complete."
         lines = [
             f"Best so far {best.score:.3f} with {best.allocation} at {best.cost:,.4g} {unit}; "
             f"expected {self.expected(best.allocation):.3f} without its luck."

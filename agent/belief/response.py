@@ -159,7 +159,7 @@ def own_features(table: ChoiceTable, insights: Insights) -> tuple[Array, Prior]:
     rise = (1 - np.exp(-4 * table.place))[:, None]
     blocks = [
         (np.ones((len(table), 1)), 0.0, 2.0),
-        (table.size[:, None], 0.3 if insights.models else 0.0, 1.0),
+        (table.size[:, None], 1.0 if insights.models else 0.0, 1.0),
         (models, 0.0, 1.0),
         (rise, 0.3 if insights.samples else 0.0, 0.5),
         (curve, 0.0, 0.5),

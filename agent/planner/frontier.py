@@ -1,4 +1,4 @@
-"""The best allocations within the budget for a response of every subtask."""
+"""The best feasible allocations for a response of every subtask."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from agent.belief.regression import Array
 from agent.belief.response import ChoiceTable, Response
 from agent.searcher import Problem
-from tools.cost import BUDGET_TOLERANCE
+from tools.floors import floors, reachable
 from tools.space import Allocation
 
 PREFIXES = 20_000
@@ -20,32 +20,30 @@ FIRST = 1000
 
 
 class Frontier:
-    """Puts allocations together stage by stage, keeping what the later stages cost at least free."""
+    """Puts allocations together stage by stage, keeping room for some choice of every later stage."""
 
     def __init__(self, problem: Problem, tables: Sequence[ChoiceTable]) -> None:
         self._problem = problem
         self._tables = tables
         subtasks = problem.space.subtasks
-        self._costs = [
-            np.array([problem.cost.subtask(subtask, choice) for choice in table.choices])
-            for subtask, table in zip(subtasks, tables, strict=True)
-        ]
-        floors = [float(costs.min()) for costs in self._costs]
-        limit = problem.budget + BUDGET_TOLERANCE * max(1.0, abs(problem.budget))
-        self._limits = [limit - sum(floors[position + 1 :]) for position in range(len(floors))]
+        limits = problem.limits
+        self._most = limits.most
+        self._costs = [limits.table(s, table.choices) for s, table in zip(subtasks, tables, strict=True)]
+        self._rest = [floors(self._costs[position + 1 :], len(self._most)) for position in range(len(self._costs))]
 
     def ranked(self, responses: Sequence[Response]) -> Iterator[tuple[Allocation, float]]:
         """Feasible allocations from the highest final score down, with that score in modelled units."""
-        score, spent = np.zeros(1), np.zeros(1)
+        score, spent = np.zeros(1), np.zeros((1, len(self._most)))
         picks: npt.NDArray[np.intp] = np.zeros((1, 0), dtype=np.intp)
         for position, (response, costs) in enumerate(zip(responses, self._costs, strict=True)):
-            total = spent[:, None] + costs
-            prefix, choice = np.nonzero(total <= self._limits[position])
+            total = spent[:, None, :] + costs
+            fits = reachable(total.reshape(-1, len(self._most)), self._rest[position], self._most)
+            prefix, choice = np.nonzero(fits.reshape(total.shape[:2]))
             score = response.at(score)[prefix, choice]
             spent = total[prefix, choice]
             picks = np.column_stack([picks[prefix], choice])
             if position < len(responses) - 1 and len(score) > PREFIXES:
-                kept = _promising(score, spent)
+                kept = _promising(score, spent[:, 0])
                 score, spent, picks = score[kept], spent[kept], picks[kept]
         names = [subtask.name for subtask in self._problem.space.subtasks]
         for row in _descending(score):
