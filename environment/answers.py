@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from environment.metrics import normalise_answer
@@ -17,8 +17,13 @@ def stated_answer(text: str) -> str:
     return ANSWER_LABEL.sub("", first).strip().strip("\"'`*.").strip()
 
 
-def voted_answer(outputs: Sequence[str]) -> str:
-    """The most frequent answer after normalisation; the earliest among equals."""
-    counts = Counter(normalise_answer(output) for output in outputs)
-    most = max(counts.values())
-    return next(output for output in outputs if counts[normalise_answer(output)] == most)
+def voted_answer(outputs: Sequence[str], weights: Sequence[float] | None = None) -> str:
+    """The answer with the most votes after normalisation; the earliest among equals.
+
+    `weights` say how much each output's vote counts, by default alike.
+    """
+    votes: defaultdict[str, float] = defaultdict(float)
+    for output, weight in zip(outputs, weights or [1.0] * len(outputs), strict=True):
+        votes[normalise_answer(output)] += weight
+    most = max(votes.values())
+    return next(output for output in outputs if votes[normalise_answer(output)] == most)

@@ -7,7 +7,7 @@ that choosing everything is no strategy.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from environment.metrics import normalise_answer
@@ -37,11 +37,27 @@ def numbered_candidates(text: str, count: int, most: int) -> tuple[int, ...]:
     return tuple(sorted([position for position in positions if 0 <= position < count][:most]))
 
 
-def voted_candidates(outputs: Sequence[tuple[int, ...]], most: int) -> tuple[int, ...]:
-    """The candidates that at least half of the outputs chose, else the most chosen one."""
-    counts = Counter(position for output in outputs for position in output)
-    if not counts:
+def voted_candidates(
+    outputs: Sequence[tuple[int, ...]], most: int, weights: Sequence[float] | None = None
+) -> tuple[int, ...]:
+    """The candidates that at least half of the votes are for, else the one with the most.
+
+    `weights` say how much each output's vote counts, by default alike.
+    """
+    cast = weights or [1.0] * len(outputs)
+    votes: defaultdict[int, float] = defaultdict(float)
+    for output, weight in zip(outputs, cast, strict=True):
+        for position in output:
+            votes[position] += weight
+    if not votes:
         return ()
-    kept = [position for position, count in counts.items() if 2 * count >= len(outputs)]
-    ranked = sorted(kept, key=lambda position: (-counts[position], position))[:most]
-    return tuple(sorted(ranked)) or (min(counts, key=lambda position: (-counts[position], position)),)
+    ranked = sorted(votes, key=lambda position: (-votes[position], position))
+    kept = [position for position in ranked if 2 * votes[position] >= sum(cast)][:most]
+    return tuple(sorted(kept or ranked[:1]))
+
+
+def question_coverage(question: str, chosen: Iterable[str]) -> float:
+    """The share of the question's words that stand in the chosen candidates, in [0, 1]."""
+    asked = set(normalise_answer(question).split())
+    told = {word for candidate in chosen for word in normalise_answer(candidate).split()}
+    return len(asked & told) / max(1, len(asked))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from environment.answers import stated_answer, voted_answer
-from environment.metrics import exact_match, set_f1
+from environment.metrics import exact_match, normalise_answer, set_f1
 from environment.multihop.example import MultihopExample
 from environment.prompt_template import PromptTemplate
-from environment.retrieval import copied_candidates, voted_candidates
+from environment.retrieval import copied_candidates, question_coverage, voted_candidates
 from environment.task import Stage
 from storage.sample import Message, SamplingParameters
 
@@ -50,8 +50,16 @@ class RetrievalStage(Stage):
         """The passages that at least half of the samples copied, else the most copied one."""
         return voted_candidates(outputs, self.max_chosen)
 
+    def weighted_vote(self, outputs: Sequence[tuple[int, ...]], weights: Sequence[float]) -> tuple[int, ...]:
+        """The vote, each output counted by its weight."""
+        return voted_candidates(outputs, self.max_chosen, weights)
+
     def score(self, output: tuple[int, ...], example: MultihopExample) -> float:
         return set_f1(output, example.gold)
+
+    def verifier(self, output: tuple[int, ...], example: MultihopExample, upstream: Mapping[str, object]) -> float:
+        """The share of the question's words that stand in the chosen passages."""
+        return question_coverage(example.question, [example.candidates[position] for position in output])
 
 
 class QaStage(Stage):
@@ -81,5 +89,15 @@ class QaStage(Stage):
         """The most frequent answer after normalisation; the earliest among equals."""
         return voted_answer(outputs)
 
+    def weighted_vote(self, outputs: Sequence[str], weights: Sequence[float]) -> str:
+        """The vote, each output counted by its weight."""
+        return voted_answer(outputs, weights)
+
     def score(self, output: str, example: MultihopExample) -> float:
         return exact_match(output, example.answers)
+
+    def verifier(self, output: str, example: MultihopExample, upstream: Mapping[str, tuple[int, ...]]) -> float:
+        """1 if the answer stands in the passages that it was to come from, else 0."""
+        answer = normalise_answer(output)
+        facts = " ".join(normalise_answer(example.candidates[position]) for position in upstream[RETRIEVAL])
+        return float(bool(answer) and f" {answer} " in f" {facts} ")

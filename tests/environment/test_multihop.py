@@ -91,6 +91,37 @@ def test_retrieval_votes_for_passages_of_at_least_half() -> None:
     assert stage.vote([(), ()]) == ()
 
 
+def test_votes_count_by_their_weights() -> None:
+    retrieval, qa = RetrievalStage(32, 2), QaStage(10)
+    outputs = [(0, 1), (2,), (2,)]
+    assert retrieval.weighted_vote(outputs, [1.0, 0.5, 0.4]) == (0, 1)
+    assert retrieval.weighted_vote(outputs, [1.0, 0.6, 0.5]) == (2,)
+    assert qa.weighted_vote(["Umber", "tarn", "The Tarn"], [1.0, 0.5, 0.4]) == "Umber"
+    assert qa.weighted_vote(["Umber", "tarn", "The Tarn"], [1.0, 0.6, 0.5]) == "tarn"
+
+
+@given(st.lists(st.sets(st.integers(0, 4), max_size=3), min_size=1, max_size=6))
+def test_equal_weights_change_no_vote(chosen: list[set[int]]) -> None:
+    retrieval, qa = RetrievalStage(32, 2), QaStage(10)
+    outputs = [tuple(sorted(positions)) for positions in chosen]
+    assert retrieval.weighted_vote(outputs, [1.0] * len(outputs)) == retrieval.vote(outputs)
+    answers = [str(output) for output in outputs]
+    assert qa.weighted_vote(answers, [1.0] * len(answers)) == qa.vote(answers)
+
+
+def test_the_verifiers_prefer_what_fits_the_question_and_the_facts() -> None:
+    retrieval, qa, preferred = RetrievalStage(32, 2), QaStage(10), 0
+    for example in generate_examples(50, 8):
+        others = tuple(position for position in range(8) if position not in example.gold)[:2]
+        preferred += retrieval.verifier(example.gold, example, {}) > retrieval.verifier(others, example, {})
+        assert retrieval.verifier(example.gold, example, {}) > retrieval.verifier((), example, {}) == 0
+        assert qa.verifier(example.answers[0], example, {"retrieval": example.gold}) == 1
+        assert qa.verifier("nowhere at all", example, {"retrieval": example.gold}) == 0
+        assert qa.verifier("", example, {"retrieval": example.gold}) == 0
+        assert qa.verifier(example.answers[0], example, {"retrieval": ()}) == 0
+    assert preferred >= 40, "a heuristic: it reads words, not meanings"
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [("Answer: Oakton.", "Oakton"), ('"Oakton"', "Oakton"), ("\n Oakton\nbecause", "Oakton"), ("", "")],
