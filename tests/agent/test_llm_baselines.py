@@ -85,7 +85,7 @@ def test_no_prompt_tells_an_insight(name: str) -> None:
     told = "\n".join(chat.texts)
     assert len(insights()) > 12
     assert [sentence for sentence in insights() if sentence in told] == []
-    for word in ("saturat", "scaling curve", "plateau", "small model", "large model", "best number", "nsight"):
+    for word in ("saturat", "scaling curve", "plateau", "small model", "large model", "best number", "nsight", "statistical model", "peak"):
         assert word not in told
     assert "fit_scaling_curve" not in chat.offered
 
