@@ -53,8 +53,11 @@ class Metric:
         return (ahead > slack) - (ahead < -slack)
 
 
-def metrics(within: float, trials: int) -> tuple[Metric, ...]:
-    """The metrics of a comparison; the first is the one that its conclusion rests on."""
+def metrics(within: float, trials: int, checkpoints: Sequence[int]) -> tuple[Metric, ...]:
+    """The metrics of a comparison; the first is the one that its conclusion rests on.
+
+    Both true scores also after each of the `checkpoints`, but for the last trial.
+    """
     near = f"{100 * within:g}% of the oracle"
 
     return (
@@ -76,8 +79,27 @@ def metrics(within: float, trials: int) -> tuple[Metric, ...]:
             True,
             lambda run: run.recommended.held_out_score if run.recommended else None,
         ),
+        *(metric for trial in checkpoints if trial < trials for metric in _scores_after(trial)),
         *_times("oracle", f"to {near}", trials, lambda run: run.arrival(within)),
         *_times("stay", f"to stay within {near}", trials, lambda run: run.stay(within)),
+    )
+
+
+def _scores_after(trial: int) -> tuple[Metric, Metric]:
+    """The true scores of both rules after a number of trials."""
+    return (
+        Metric(
+            f"recommended_true_score_after_{trial}",
+            f"true score after {trial} trials (recommended)",
+            True,
+            lambda run: run.recommended_after(trial),
+        ),
+        Metric(
+            f"best_true_score_after_{trial}",
+            f"true score after {trial} trials (best searched)",
+            True,
+            lambda run: run.best_after(trial),
+        ),
     )
 
 

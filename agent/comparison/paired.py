@@ -68,7 +68,7 @@ def paired_rows(plan: Plan, runs: Sequence[Run]) -> list[PairedRow]:
     for run in runs:
         by_problem.setdefault((run.task, run.budget), []).append(run)
     rows: list[PairedRow] = []
-    for metric in metrics(plan.within, plan.trials):
+    for metric in metrics(plan.within, plan.trials, plan.checkpoints):
         pairs = _pairs(plan, metric, by_problem)
         single = [
             _row(plan, metric, task, budget, searcher, [p for p in of if (p.task, p.budget) == (task, budget)])

@@ -49,7 +49,8 @@ class Plan:
     budget for every seed. Seed s is the searcher's seed and the draw of a simulated task, so that
     one seed is one problem, the same for all searchers; seeds are `first_seed` and the next ones.
     `budgets` are numbers in the cost's unit or words (low, medium, high, default); `cost` names
-    another cost model than the tasks' own. `reference` is the label of the searcher that the others
+    another cost model than the tasks' own. Searchers are judged after `checkpoints` trials as well as
+    at the end; those beyond `trials` are left out. `reference` is the label of the searcher that the others
     are paired with, the first by default. A run has arrived when its best allocation is truly
     within `within` (relative) of the oracle's score; scores that differ by at most
     `tie_tolerance` are tied. Raises InvalidInput naming the field.
@@ -65,6 +66,7 @@ class Plan:
     cost_settings: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""
     first_seed: int = 1
+    checkpoints: tuple[int, ...] = (10, 25, 50)
     within: float = 0.01
     tie_tolerance: float = 0.005
 
@@ -77,6 +79,9 @@ class Plan:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
                 raise InvalidInput(name, f"must be a number from 0 to below 1, got {value!r}")
+        if not all(is_count(trial) for trial in self.checkpoints):
+            raise InvalidInput("checkpoints", f"must be whole numbers of 1 or more, got {self.checkpoints!r}")
+        object.__setattr__(self, "checkpoints", tuple(sorted({c for c in self.checkpoints if c <= self.trials})))
         _require_distinct("tasks", [entry.label for entry in self.tasks])
         _require_distinct("searchers", [entry.label for entry in self.searchers])
         for budget in self.budgets:

@@ -21,6 +21,8 @@ class Step:
     `search_score` is what the searcher was told, `true_score` what it was not. The `best_` scores
     are those of the incumbent: the trial so far with the highest search score, the cheapest among
     equals. `generations` and `requested` count from the start of the run with and without reuse.
+    `recommended_true_score` is that of the trial that would be recommended here; None but at the
+    plan's checkpoints.
     """
 
     trial: int
@@ -33,6 +35,7 @@ class Step:
     best_true_score: float
     generations: int
     requested: int
+    recommended_true_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,16 @@ class Run:
         staying = takewhile(lambda step: self.arrived(step.best_true_score, within), reversed(self.steps))
         return min(staying, key=lambda step: step.trial, default=None)
 
+    def best_after(self, trials: int) -> float | None:
+        """The incumbent's true score after so many trials, or after all where there were fewer."""
+        return self.steps[min(trials, len(self.steps)) - 1].best_true_score if self.steps else None
+
+    def recommended_after(self, trials: int) -> float | None:
+        """The recommended trial's true score after a checkpoint's trials, or at the end of a shorter run."""
+        if trials >= len(self.steps):
+            return self.recommended.true_score if self.recommended else None
+        return self.steps[trials - 1].recommended_true_score
+
     @property
     def generations(self) -> int:
         """All generations of the run, with reuse."""
@@ -136,6 +149,7 @@ class Run:
             "oracle_allocation": str(self.oracle.allocation) if self.oracle else None,
             "trials_to_oracle": arrival.trial if arrival else None,
             "generations_to_oracle": arrival.generations if arrival else None,
+            "generations_to_oracle_without_reuse": arrival.requested if arrival else None,
             "trials_to_stay": stay.trial if stay else None,
             "generations_to_stay": stay.generations if stay else None,
             "generations": self.generations,
@@ -172,6 +186,7 @@ class Run:
                 "true_score": step.true_score,
                 "best_search_score": step.best_search_score,
                 "best_true_score": step.best_true_score,
+                "recommended_true_score": step.recommended_true_score,
                 "regret": self.regret(step.best_true_score),
                 "generations": step.generations,
                 "generations_without_reuse": step.requested,

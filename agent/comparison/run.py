@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -52,7 +52,7 @@ def run_cell(plan: Plan, cell: Cell, arena: Arena, stopped: Stopped = lambda: Fa
         course = _Course(arena, budget)
         try:
             course.start(entry, cell.seed)
-            course.follow(plan.trials, plan.batch, stopped)
+            course.follow(plan, stopped)
             error = ""
         except Interrupted:
             raise
@@ -106,19 +106,19 @@ class _Course:
         with self._searcher_time():
             self._search = build_search(self._arena, entry, self._budget, seed)
 
-    def follow(self, trials: int, batch: int, stopped: Stopped) -> None:
+    def follow(self, plan: Plan, stopped: Stopped) -> None:
         """Runs trials as a session does, until there are enough or the searcher has no more."""
         search = self._search
         assert search is not None  # noqa: S101 - start() has built it
-        while (left := trials - len(search.trials)) > 0:
+        while (left := plan.trials - len(search.trials)) > 0:
             with self._searcher_time():
-                asked = search.ask(batch, at_most=left)
+                asked = search.ask(plan.batch, at_most=left)
             if not asked:
                 break
             for trial in asked:
                 if stopped():
                     raise Interrupted
-                self._try(search, trial)
+                self._try(search, trial, plan.checkpoints)
             with self._searcher_time():
                 search.conclude()
             self._note_agent(search)
@@ -135,7 +135,7 @@ class _Course:
             seconds=self._seconds,
         )
 
-    def _try(self, search: Search, trial: Trial) -> None:
+    def _try(self, search: Search, trial: Trial, checkpoints: Collection[int]) -> None:
         outcome = self._score(trial.allocation)
         self._usage += outcome.usage
         with self._searcher_time():
@@ -143,9 +143,11 @@ class _Course:
         # The same rule as Search.best: the highest score, the cheapest among equals, then the earliest.
         best = search.best or told
         self._incumbent = best
+        number = len(self._steps) + 1
+        recommended = search.recommended if number in checkpoints else None
         self._steps.append(
             Step(
-                trial=len(self._steps) + 1,
+                trial=number,
                 batch=told.batch,
                 allocation=told.allocation,
                 cost=told.cost,
@@ -155,6 +157,7 @@ class _Course:
                 best_true_score=self._arena.true_score(best.allocation),
                 generations=self._usage.fresh,
                 requested=self._usage.requested,
+                recommended_true_score=self._arena.true_score(recommended.allocation) if recommended else None,
             )
         )
 

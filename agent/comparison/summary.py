@@ -54,6 +54,10 @@ def _summary(plan: Plan, runs: Sequence[Run]) -> Row:
         row |= _estimate(f"{rule}_regret", [run.regret(pick.true_score) for run, pick in picks])
         row |= _estimate(f"{rule}_held_out_score", [pick.held_out_score for _, pick in picks])
         row[f"{rule}_within"] = sum(run.arrived(pick.true_score, plan.within) for run, pick in picks)
+    for trial in plan.checkpoints:
+        for rule, after in (("recommended", Run.recommended_after), ("best", Run.best_after)):
+            scores = [(run, after(run, trial)) for run in scored]
+            row |= _estimate(f"{rule}_regret_after_{trial}", [run.regret(s) for run, s in scores if s is not None])
     return row | {
         "reached": reached,
         "reached_share": reached / len(runs),
@@ -125,12 +129,14 @@ def _estimate(name: str, values: Sequence[float]) -> Row:
 def _times(name: str, plan: Plan, events: Sequence[Step | None]) -> Row:
     trials = [None if step is None else step.trial for step in events]
     generations = [None if step is None else step.generations for step in events]
+    without_reuse = [None if step is None else step.requested for step in events]
     # Up to the horizon: a run where it never happened counts with all its trials, which is a lower bound.
     restricted = [plan.trials if trial is None else trial for trial in trials]
     return {
         **_quartiles(f"trials_to_{name}", trials),
         **_estimate(f"restricted_trials_to_{name}", restricted),
         **_quartiles(f"generations_to_{name}", generations),
+        **_quartiles(f"generations_to_{name}_without_reuse", without_reuse),
     }
 
 
