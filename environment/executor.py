@@ -53,7 +53,7 @@ class Executor(TrialRunner):
         for stage in self._task.stages:
             output = await self._stage(stage, allocation, example, upstream, ledger)
             if stage.metric:
-                scores[stage.name] = stage.score(output, example)
+                scores[stage.name] = await stage.judge(output, example)
             upstream = {**upstream, stage.name: output}
         return scores
 
@@ -64,4 +64,5 @@ class Executor(TrialRunner):
         run = StageRun(stage, example, upstream, choice.model, choice.samples, choice.temperature)
         strategy = self._strategies[choice.strategy or self._task.strategies[stage.name]]
         draw: Draw = partial(self._sampler.draw, ledger=ledger, run=run)
+        await stage.prepare(example, upstream)
         return await strategy.run(run, draw)

@@ -63,6 +63,14 @@ class Stage(ABC):
     def score(self, output: Any, example: Any) -> float:
         """The stage's metric for one example, in [0, 1]."""
 
+    async def prepare(self, example: Any, upstream: Mapping[str, Any]) -> None:
+        """Called before a strategy asks for prompts: what is slow in them is done here, off the event loop."""
+        return
+
+    async def judge(self, output: Any, example: Any) -> float:
+        """`score` as the executor asks for it; where it is slow, it is computed off the event loop."""
+        return self.score(output, example)
+
 
 SEARCH = "search"
 HELD_OUT = "held-out"

@@ -27,7 +27,7 @@ def arguments(order: Order, interpreter: str) -> list[str]:
     built += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     if not order.drop:
         built += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
-    parents = {parent for path in order.readable for parent in Path(path).parents}
+    parents = {parent for path in (*order.readable, *DEVICES) for parent in Path(path).parents}
     for parent in sorted(parents - {Path("/")}):
         built += ["--perms", "0755", "--dir", str(parent)]
     for path in order.readable:

@@ -35,6 +35,7 @@ from tools.validation import is_count
 CODE = Path(environment.__file__).parents[1]
 SUPERVISOR = f"import sys; sys.path.insert(0, {str(CODE)!r}); from environment.sandbox.supervisor import main; main()"
 PROBE = Limits(wall_seconds=30.0)
+FIRST_PROGRAM = "import json, os, tempfile; open(os.devnull, 'r+'); tempfile.TemporaryFile(); print('ready')"
 
 
 class Sandbox:
@@ -110,7 +111,7 @@ def _missing(level: str) -> str:
     if level in (LANDLOCK, LIMITS) and not syscall_filter.supported():
         return "no system-call filter for this processor"
     try:
-        probe = _run(level, PROBE, {}, ["python3", "-c", "print('ready')"], "")
+        probe = _run(level, PROBE, {}, ["python3", "-c", FIRST_PROGRAM], "")
     except SandboxError as error:
         return str(error)
     return "" if probe.stdout == "ready\n" else f"a first program failed: {probe.stderr.strip()[-200:]}"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from environment.pipelines.references import load_object
+from environment.side_by_side import side_by_side
 from environment.strategy import Draw, StageRun, Strategy, sample_request
 from environment.task import Stage
 from storage.sample import Sample
 from tools.errors import InvalidInput, PipelineError
 
-Verifier = Callable[[Any, Any, Mapping[str, Any]], float]
-"""verify(output, example, upstream) gives a number, higher for a better output; pure.
+Verifier = Callable[[Any, Any, Mapping[str, Any]], float | Awaitable[float]]
+"""verify(output, example, upstream) gives a number, higher for a better output; pure. It may be async.
 
 It must not read the example's gold answer: where the winner goes to work there is none."""
 
@@ -52,7 +53,7 @@ class BestOfNVerifier(BestOfN):
     ) -> Sequence[float]:
         """Raises PipelineError, naming stage and example, where the function fails or gives no number."""
         verify = verifier_of(run.stage)
-        return [_rating(verify, run, output) for output in outputs]
+        return await side_by_side(_rating(verify, run, output) for output in outputs)
 
 
 def verifier_of(stage: Stage) -> Verifier:
@@ -72,10 +73,11 @@ def verifier_of(stage: Stage) -> Verifier:
     return found
 
 
-def _rating(verify: Verifier, run: StageRun, output: Any) -> float:
+async def _rating(verify: Verifier, run: StageRun, output: Any) -> float:
     where = f"subtask {run.stage.name!r}, example {run.example.id!r}: the verifier"
     try:
-        rating = float(verify(output, run.example, run.upstream))
+        given = verify(output, run.example, run.upstream)
+        rating = float(await given if isinstance(given, Awaitable) else given)
     except Exception as error:
         raise PipelineError(f"{where} failed: {type(error).__name__}: {error}") from error
     if math.isnan(rating):

@@ -333,6 +333,24 @@ print([fd for fd in range(64) if there(fd)])
     assert confined.run(program).stdout == "[0, 1, 2]\n"
 
 
+def test_what_programs_need_of_the_system_is_there(confined_by_anyone: Confined) -> None:
+    program = """
+import os, subprocess, sys, tempfile, threading, multiprocessing, sqlite3, zoneinfo, decimal
+with open(os.devnull, "r+") as file: file.write("x")
+assert len(os.urandom(8)) == 8
+with open("/dev/zero", "rb") as file: assert file.read(2) == bytes(2)
+with tempfile.TemporaryFile() as file: file.write(b"x")
+assert subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True).stdout == b"1\\n"
+assert subprocess.run("echo hi | cat", shell=True, capture_output=True).stdout == b"hi\\n"
+thread = threading.Thread(target=list); thread.start(); thread.join()
+sqlite3.connect("base.db").execute("create table t (x)")
+import helper
+print("all there", helper.value)
+"""
+    run = confined_by_anyone.run(program, files={"helper.py": "value = 7"})
+    assert (run.exit, run.stdout) == (0, "all there 7\n"), run.stderr
+
+
 def test_a_program_that_stops_itself_ends(confined: Confined) -> None:
     run = confined.run("import os, signal; os.kill(0, signal.SIGSTOP)", wall_seconds=1)
     assert run.killed_for in ("wall", "")

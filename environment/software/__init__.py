@@ -1,0 +1,1 @@
+"""Software development: coding, static testing and dynamic testing (docs/tasks/software.md)."""
