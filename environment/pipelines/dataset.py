@@ -47,7 +47,7 @@ def rows_of(records: Sequence[Mapping[str, Any]], origin: str) -> list[Row]:
             raise InvalidInput(
                 "examples", f"{origin} record {number}: lacks the field {missing[0]!r} that the first record has"
             )
-        name = str(record[ID]) if ID in needed else f"row-{number}"
+        name = str(record[ID]) if ID in needed else f"row-{number + 1}"
         if name in rows:
             raise InvalidInput("examples", f"{origin} record {number}: the id {name!r} stands twice; ids must differ")
         rows[name] = Row(name, {str(field): frozen(value) for field, value in record.items()})

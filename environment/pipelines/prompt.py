@@ -41,7 +41,7 @@ class Prompt:
 
     A line `--- role ---` begins each message (system, user, assistant); without one the text is a
     single user message. `example_fields` and `upstream_names` are the fields and subtasks that the
-    text names.
+    text names, each with the line of its first mention.
     """
 
     def __init__(self, source: str) -> None:
@@ -55,8 +55,8 @@ class Prompt:
             raise InvalidInput(f"line {source.count(chr(10)) + 1}", "the last message must be the user's")
         if not pairs[-1][1].strip():
             raise InvalidInput("line 1", "the prompt is empty")
-        self.example_fields: set[str] = set()
-        self.upstream_names: set[str] = set()
+        self.example_fields: dict[str, int] = {}
+        self.upstream_names: dict[str, int] = {}
         self.fuses = False
         self._messages = []
         line = 1 if len(parts) == 1 else 2 + parts[0].count("\n")
@@ -100,4 +100,4 @@ class Prompt:
         accesses += [(i.node, str(i.arg.value)) for i in tree.find_all(nodes.Getitem) if isinstance(i.arg, nodes.Const)]
         for owner, named in accesses:
             if isinstance(owner, nodes.Name) and owner.name in noted:
-                noted[owner.name].add(named)
+                noted[owner.name].setdefault(named, line + owner.lineno - 1)

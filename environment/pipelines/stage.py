@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from tools.errors import PipelineError
 LOG = logging.getLogger(__name__)
 
 FUSION_TEXT = (Path(__file__).parent / "prompts" / "fusion.j2").read_text(encoding="utf-8")
+NOT_OWN = tuple(
+    [str(Path(__file__).parents[1])] + [path for name, path in sysconfig.get_paths().items() if name.endswith("lib")]
+)
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What a parser raises on a response that it cannot read; another error is one of the parser itself."""
 
@@ -104,7 +108,12 @@ def id_of(example: Any) -> str:
 
 
 def described(error: Exception) -> str:
-    """An error with the line that raised it, for a person who wrote that line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    """An error with the line of the person's own code that led to it, where there is one."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
+    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {error}{place}"
+
+
+def _is_own(filename: str) -> bool:
+    """Whether code is the person's: neither this package's nor installed nor made up, as templates' is."""
+    return Path(filename).is_file() and not filename.startswith(NOT_OWN)

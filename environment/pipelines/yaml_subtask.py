@@ -104,16 +104,18 @@ class SubtaskReader:
             else:
                 self._note(place, f"{file} line {line}: {error.problem}")
             return None
-        for name in sorted(prompt.upstream_names - set(upstream)):
-            known = ", ".join(upstream) or "none, since this is the first subtask"
-            self._note(place, f"upstream.{name} is no output of an earlier subtask; known: {known}")
-        for name in sorted(prompt.example_fields):
-            self._require_field(place, name)
+        for name, line in prompt.upstream_names.items():
+            if name not in upstream:
+                known = ", ".join(upstream) or "none, since this is the first subtask"
+                problem = f"upstream.{name} is no output of an earlier subtask; known: {known}"
+                self._note(place, problem, line - 1 if file is None else None)
+        for name, line in prompt.example_fields.items():
+            self._require_field(place, name, line - 1 if file is None else None)
         return prompt
 
-    def _require_field(self, place: tuple[str | int, ...], name: str) -> None:
+    def _require_field(self, place: tuple[str | int, ...], name: str, inside: int | None = None) -> None:
         if self._example is not None and name not in self._example and name != "id":
-            self._note(place, f"the examples have no field {name!r}; they have: {', '.join(self._example)}")
+            self._note(place, f"the examples have no field {name!r}; they have: {', '.join(self._example)}", inside)
 
     def _candidates(self, place: tuple[str | int, ...], spec: SubtaskSpec) -> Sequence[Model]:
         if spec.models is None:
