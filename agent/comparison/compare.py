@@ -28,6 +28,7 @@ def compare(
     cost_settings: Mapping[str, Any] | None = None,
     reference: str = "",
     first_seed: int = 1,
+    checkpoints: Sequence[int] = (10, 25, 50),
     within: float = 0.01,
     tie_tolerance: float = 0.005,
     workers: int | None = None,
@@ -58,6 +59,7 @@ def compare(
         cost_settings=dict(cost_settings or {}),
         reference=reference,
         first_seed=first_seed,
+        checkpoints=tuple(checkpoints),
         within=within,
         tie_tolerance=tie_tolerance,
     )

@@ -69,6 +69,29 @@ def test_a_run_is_a_search_told_the_same_scores() -> None:
         assert run.best.trial == (search.best.number if search.best else -1) + 1
 
 
+def test_both_rules_are_judged_at_the_checkpoints() -> None:
+    found = compare("simulated-2wiki", ["tpe"], **SMALL | {"trials": 14, "checkpoints": (5, 14, 99)})
+    assert found.plan.checkpoints == (5, 14)
+    for run in found.runs:
+        task = load_task("simulated-2wiki", draw=run.seed)
+        assert task.simulation is not None
+        search = Search(task.space, None, "tpe", run.seed, cost=task.cost)
+        for trial in search.ask(3):
+            search.tell(trial, stage_scores=task.simulation.scores(trial.allocation, SEARCH))
+        for trial in search.ask(3)[:2]:
+            search.tell(trial, stage_scores=task.simulation.scores(trial.allocation, SEARCH))
+        assert search.recommended is not None
+        assert run.recommended_after(5) == task.simulation.expected(search.recommended.allocation)["qa"]
+        assert run.best_after(5) == run.steps[4].best_true_score
+        assert run.recommended is not None
+        assert run.recommended_after(14) == run.recommended.true_score
+    (row,) = found.summary
+    regrets = [run.regret(run.recommended_after(5) or 0.0) for run in found.runs]
+    assert row["recommended_regret_after_5"] == pytest.approx(sum(regrets) / 2)
+    with pytest.raises(InvalidInput, match="checkpoints"):
+        compare("simulated-2wiki", ["tpe"], **SMALL | {"checkpoints": (0,)})
+
+
 def test_results_depend_neither_on_the_workers_nor_on_the_day() -> None:
     arguments: dict[str, Any] = {"seeds": 2, "trials": 12, "budgets": ["low", "high"]}
     searchers = ["random", "tpe"]
