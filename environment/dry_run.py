@@ -69,7 +69,7 @@ class _Placeholder:
     """A backend that says that it would have answered."""
 
     async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
-        return [Sample(PLACEHOLDER.format(model=request.model)) for _ in indices]
+        return [Sample(PLACEHOLDER.format(model=request.model), mean_logprob=-1.0) for _ in indices]
 
     async def aclose(self) -> None: ...
 

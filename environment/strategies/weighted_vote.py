@@ -37,6 +37,8 @@ class WeightedVote(Strategy):
     async def run(self, run: StageRun, draw: Draw) -> Any:
         samples = await draw(sample_request(run), run.samples)
         outputs = [run.stage.parse(sample.text, run.example) for sample in samples]
+        if run.samples == 1:
+            return run.stage.vote(outputs)
         return weighted_vote(run.stage, outputs, weights([mean_logprob(sample, run) for sample in samples]))
 
 

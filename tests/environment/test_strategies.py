@@ -121,6 +121,7 @@ class TestWeightedVote(StrategyConformance):
         for strategy in (WeightedVote(), BestOfNLogprob()):
             with pytest.raises(MissingSample, match=r"'digit'.*small has no log-probabilities"):
                 output_of(strategy, run_of(2), drawing(Sample("1", mean_logprob=-1.0), Sample("2")))
+            assert output_of(strategy, run_of(1), drawing(Sample("2"))) == "2", "one sample needs no weight"
 
     def test_an_empty_response_counts_least(self, run_of: RunOf) -> None:
         samples = (Sample("", 5, 0), Sample("", 5, 0), Sample("4", mean_logprob=-9.0))
