@@ -22,13 +22,18 @@ It must not read the example's gold answer: where the winner goes to work there 
 
 
 class BestOfN(Strategy):
-    """The output of the sample that a verifier rates best; among equals the stage's vote decides."""
+    """The output of the sample that a verifier rates best; among equals the stage's vote decides.
+
+    An output of None stands for a response that could not be read, and is not rated.
+    """
 
     async def run(self, run: StageRun, draw: Draw) -> Any:
-        samples = await draw(sample_request(run), run.samples)
-        outputs = [run.stage.parse(sample.text, run.example) for sample in samples]
-        if run.samples == 1:
-            return outputs[0]
+        drawn = await draw(sample_request(run), run.samples)
+        parsed = [run.stage.parse(sample.text, run.example) for sample in drawn]
+        read = [number for number, output in enumerate(parsed) if output is not None]
+        if len(read) < 2:
+            return run.stage.vote([parsed[number] for number in read] or parsed)
+        samples, outputs = [drawn[number] for number in read], [parsed[number] for number in read]
         ratings = await self.ratings(run, samples, outputs, draw)
         best = max(ratings)
         return run.stage.vote([output for output, rating in zip(outputs, ratings, strict=True) if rating == best])

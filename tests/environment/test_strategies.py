@@ -167,6 +167,18 @@ class TestBestOfN(StrategyConformance):
         run = replace(run_of(4, number=3), stage=Near(), upstream={"before": 2})
         assert output_of(BestOfNVerifier(), run, Drawer(lambda request, index: "1359"[index])) == "5"
 
+    def test_what_could_not_be_read_is_not_rated(self, run_of: RunOf) -> None:
+        class Reading(DigitStage):
+            def parse(self, text: str, example: Any) -> Any:
+                return super().parse(text, example) or None
+
+            def verifier(self, output: Any, example: Any, upstream: Mapping[str, Any]) -> float:
+                return float(output)
+
+        for texts, expected in (("?2?3", "3"), ("??1?", "1"), ("????", None)):
+            run, draw = replace(run_of(4), stage=Reading()), Drawer(lambda request, index, texts=texts: texts[index])
+            assert output_of(BestOfNVerifier(), run, draw) == expected
+
     def test_a_function_may_be_named(self, run_of: RunOf) -> None:
         class Named(DigitStage):
             verifier = "tests.environment.test_strategies:smallest"  # type: ignore[assignment]
