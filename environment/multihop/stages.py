@@ -28,8 +28,12 @@ class RetrievalStage(Stage):
     metric = "Ret-F1"
     prompt: ClassVar[Path] = PROMPTS / "retrieval.j2"
 
-    def __init__(self, max_tokens: int, max_chosen: int) -> None:
-        """`max_chosen` bounds what is handed on, so that copying everything is no strategy."""
+    def __init__(self, max_tokens: int, max_chosen: int, *, judge_model: str = "") -> None:
+        """`max_chosen` bounds what is handed on, so that copying everything is no strategy.
+
+        `judge_model` grades where a model judges; "" leaves it to the model that answered.
+        """
+        self.judge_model = judge_model
         self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=("\n",))
         self.max_chosen = max_chosen
         self._prompt = PromptTemplate(self.prompt)
@@ -68,7 +72,9 @@ class QaStage(Stage):
     name = QA
     metric = "EM"
 
-    def __init__(self, max_tokens: int) -> None:
+    def __init__(self, max_tokens: int, *, judge_model: str = "") -> None:
+        """`judge_model` grades where a model judges; "" leaves it to the model that answered."""
+        self.judge_model = judge_model
         self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=("\n",))
         self._prompt = PromptTemplate(PROMPTS / "qa.j2")
 

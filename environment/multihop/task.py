@@ -7,12 +7,14 @@ from typing import Any
 
 from environment.candidates import arrange_candidates
 from environment.live_task import example_count, live_task, split_examples
+from environment.model_spec import parse_models
 from environment.multihop.generator import generate_examples
 from environment.multihop.loaders import load_hotpotqa, load_two_wiki
 from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QaStage, RetrievalStage
 from environment.pipeline_task import Listed, Split
 from environment.task import Task
+from tools.errors import UnknownName
 
 DESCRIPTION = (
     "Answer a question that needs two facts: first pick the needed passages among the candidates, "
@@ -30,15 +32,21 @@ def generated_task(
     strategy: str = "fusion",
     strategies: Listed[str] = (),
     temperatures: Listed[float] = (),
+    judge: str = "",
     max_samples: int = 100,
     sample_counts: Sequence[int] | None = None,
 ) -> Task:
-    """Live: self-made two-hop questions on models given as NAME:PARAMETERS@URL."""
+    """Live: self-made two-hop questions on models given as NAME:PARAMETERS@URL.
+
+    `judge` names the one among them that grades under best-of-n-judge; "" lets each model grade itself.
+    """
+    if judge and judge not in (known := [model.name for model in parse_models(models)]):
+        raise UnknownName("judge", judge, known)
     examples = generate_examples(example_count(search_examples, held_out_examples), seed, candidates=candidates)
     return live_task(
         "multihop",
         DESCRIPTION,
-        [RetrievalStage(max_tokens=32, max_chosen=2), QaStage(10)],
+        [RetrievalStage(max_tokens=32, max_chosen=2, judge_model=judge), QaStage(10, judge_model=judge)],
         [(256, 24), (128, 6)],
         Split(examples[:search_examples], examples[search_examples:]),
         models,

@@ -13,7 +13,7 @@ from environment.multihop.generator import generate_examples
 from environment.multihop.loaders import load_hotpotqa, load_two_wiki
 from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QaStage, RetrievalStage
-from environment.multihop.task import two_wiki_task
+from environment.multihop.task import generated_task, two_wiki_task
 from tools.errors import InvalidInput
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "2wikimultihopqa_50.json"
@@ -200,3 +200,11 @@ def test_the_real_two_wiki_examples_load() -> None:
     assert len(examples) == 50
     assert all(len(example.candidates) >= 100 for example in examples)
     assert all(len(cut_candidates(example, 10).candidates) == 10 for example in examples)
+
+
+def test_a_judge_is_one_of_the_models() -> None:
+    models = ["small:3B@http://127.0.0.1:1/v1", "large:70B@http://127.0.0.1:1/v1"]
+    task = generated_task(models=models, strategy="best-of-n-judge", judge="large", search_examples=1)
+    assert [getattr(stage, "judge_model", None) for stage in task.stages] == ["large", "large"]
+    with pytest.raises(InvalidInput, match="judge: unknown name 'larg'; did you mean 'large'"):
+        generated_task(models=models, judge="larg")
