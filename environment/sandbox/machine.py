@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,12 @@ def drops() -> bool:
         return False
     ranges = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
     return any(int(r[0]) <= FIRST_USER and int(r[0]) + int(r[2]) >= FIRST_USER + USERS for r in ranges)
+
+
+def temporary_folder(drop: bool) -> str:
+    """Where folders of programs are made: the usual place, unless a user of its own could not reach it."""
+    usual = tempfile.gettempdir()
+    return usual if not drop or _open_to_all(Path(usual)) else "/tmp"  # noqa: S108
 
 
 def place_for(isolation: str, drop: bool) -> Place:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from environment.sandbox.limits import (
     SandboxError,
     SandboxRun,
 )
-from environment.sandbox.machine import bubblewrap, drops, place_for
+from environment.sandbox.machine import bubblewrap, drops, place_for, temporary_folder
 from environment.sandbox.order import Order, stays_inside
 from tools.errors import InvalidInput, UnknownName
 from tools.validation import is_count
@@ -129,7 +128,7 @@ def _run(
         limits=asdict(limits),
         readable=place.readable,
         search_path=place.search_path,
-        temporary=tempfile.gettempdir(),
+        temporary=temporary_folder(drops()),
         bubblewrap=bubblewrap(),
         drop=drops(),
     )
