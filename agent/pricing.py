@@ -34,6 +34,8 @@ def priced(
     recording. Raises UnknownName, or InvalidInput for settings that the model does not take and where
     measurements are missing.
     """
+    if settings and not isinstance(cost, str):
+        raise InvalidInput("cost_settings", "belong to a cost model that is named; name it, or build it with them")
     if cost:
         model = build_cost(task, cost, settings or {}, measured) if isinstance(cost, str) else registered(cost)
         # The task's own budget is in the unit of its own cost.
@@ -69,8 +71,8 @@ def build_caps(task: Task, caps: Caps, measured: Measurements | None) -> tuple[C
     names = [cap.cost.name for cap in built]
     if len(set(names)) < len(names):
         raise InvalidInput("caps", f"a cost stands twice: {', '.join(names)}")
-    if same := [cap.field for cap in built if cap.cost == task.cost]:
-        raise InvalidInput(same[0], "is on the cost that the budget limits; lower the budget instead")
+    if task.cost.name in names:
+        raise InvalidInput(f"cap {task.cost.name}", "is on the cost that the budget limits; lower the budget instead")
     return tuple(built)
 
 

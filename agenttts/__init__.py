@@ -19,6 +19,7 @@ from tools.errors import (
 from tools.flops import FlopsCost
 from tools.kinetics import KineticsCost
 from tools.latency import LatencyCost
+from tools.limits import Cap
 from tools.measured import Measurements
 from tools.price import PriceCost
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from agent.comparison.compare import compare
     from agent.comparison.plan import SearcherEntry, TaskEntry
     from agent.comparison.result import Comparison
+    from agent.measurement import measure_recording, measure_session
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
     from agenttts import langgraph, parsers, votes
@@ -46,6 +48,8 @@ _LAZY = {
     "Search": "agent.search",
     "Result": "agent.session",
     "load_result": "agent.session",
+    "measure_recording": "agent.measurement",
+    "measure_session": "agent.measurement",
     "resume": "agent.session",
     "run": "agent.session",
     "Endpoint": "environment.backends.endpoint",
@@ -60,6 +64,7 @@ __all__ = [
     "AgentttsError",
     "Allocation",
     "BudgetExceeded",
+    "Cap",
     "Choice",
     "Comparison",
     "Endpoint",
@@ -96,6 +101,8 @@ __all__ = [
     "compare",
     "langgraph",
     "load_result",
+    "measure_recording",
+    "measure_session",
     "parsers",
     "resume",
     "run",

@@ -39,6 +39,10 @@ class Measured:
         for entry in fields(self):
             require_not_negative(f"measured {entry.name}", getattr(self, entry.name))
 
+    def sampling(self, samples: int) -> Call:
+        """A request for samples at the measured lengths."""
+        return Call(self.prompt_tokens, self.generation_tokens, generations=samples)
+
     def seconds(self, call: Call) -> float:
         """How long a call is expected to take; its requests and generations share the server."""
         encoded = call.requests * (call.prompt_tokens - call.cached_prompt_tokens)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import typer
 from rich.console import Console
 
-from agenttts.cli import budget, check, compare, init, record, search, show, tasks
+from agenttts.cli import budget, check, compare, init, measure, record, search, show, tasks
 from tools.errors import AgentttsError, InvalidInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -29,6 +29,7 @@ app.command("show")(show.show)
 app.command("record")(record.record)
 app.command("tasks")(tasks.tasks)
 app.command("budget")(budget.budget)
+app.command("measure")(measure.measure)
 
 
 @app.callback(invoke_without_command=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tools.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from tools.measured import Measurements
 
 DEFAULT_TASK = "multihop-recorded"
 DEFAULT_STORAGE = "sqlite:///agenttts.db"
@@ -18,7 +22,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 Budget = Annotated[
     float | None, typer.Option(help="In the cost model's unit. Default: one sample of the largest models.")
 ]
-Cost = Annotated[str | None, typer.Option(help="Cost model: flops or price. Default: the task's own.")]
+Cost = Annotated[
+    str | None,
+    typer.Option(help="Cost model: flops, price, kinetics, latency, tokens or an installed one. Default: the task's."),
+]
+CostSetting = Annotated[
+    list[str] | None,
+    typer.Option("--cost-set", help="A setting of the cost model as NAME=VALUE, such as attention=true; repeatable."),
+]
+Cap = Annotated[
+    list[str] | None,
+    typer.Option("--cap", help="A limit on a further cost as NAME=LIMIT, such as price=0.01; repeatable."),
+]
+MeasuredFile = Annotated[
+    Path | None, typer.Option("--measured", help="File of `agenttts measure`, for costs in seconds and tokens.")
+]
 TaskOption = Annotated[
     list[str] | None, typer.Option("--set", help="A task option as NAME=VALUE, such as strategy=majority; repeatable.")
 ]
@@ -51,3 +69,28 @@ def named_values(option: str, settings: list[str] | None) -> dict[str, Any]:
         except ValueError:
             values[name] = text
     return values
+
+
+def cap_limits(caps: list[str] | None) -> dict[str, float]:
+    """The limits of --cap by cost model. Raises InvalidInput on one that is no number or stands twice."""
+    values = named_values("--cap", caps)
+    if len(values) < len(caps or ()):
+        raise InvalidInput("--cap", "a cost stands twice; give each cost one limit")
+    for name, limit in values.items():
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            raise InvalidInput("--cap", f"{name} must be a number, got {limit!r}")
+    return values
+
+
+def read_measured(path: Path | None) -> Measurements | None:
+    """The measurements in a file, None without one. Raises InvalidInput naming the file."""
+    from tools.measured import Measurements
+
+    if path is None:
+        return None
+    try:
+        return Measurements.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InvalidInput("--measured", f"{path} cannot be read ({error}); make it with `agenttts measure`") from None
+    except InvalidInput as error:
+        raise InvalidInput("--measured", f"{path}: {error}") from None

@@ -14,13 +14,18 @@ from agenttts.cli.options import (
     DEFAULT_TASK,
     AsJson,
     Budget,
+    Cap,
     Cost,
+    CostSetting,
+    MeasuredFile,
     ModelSpec,
     SearcherOption,
     Storage,
     Task,
     TaskOption,
+    cap_limits,
     named_values,
+    read_measured,
     task_options,
 )
 
@@ -84,6 +89,9 @@ def search(
     seed: Annotated[int, typer.Option(help="Seed of the searcher.")] = 0,
     batch: Annotated[int, typer.Option(help="Allocations proposed at a time.")] = 10,
     cost: Cost = None,
+    cost_settings: CostSetting = None,
+    cap: Cap = None,
+    measured: MeasuredFile = None,
     model: ModelSpec = None,
     settings: TaskOption = None,
     agent_model: Annotated[str | None, typer.Option(help="Model of a searcher that is a language model.")] = None,
@@ -109,6 +117,9 @@ def search(
             storage,
             batch=batch,
             cost=cost,
+            cost_settings=named_values("--cost-set", cost_settings),
+            caps=cap_limits(cap),
+            measured=read_measured(measured),
             task_options=task_options(settings, model),
             searcher_options={name: value for name, value in agent.items() if value is not None}
             | named_values("--searcher-set", searcher_settings),
@@ -119,6 +130,9 @@ def search(
 
 def resume(
     session: Annotated[str, typer.Argument(help="Session id, the beginning of one, or last.")] = "last",
+    task: Annotated[
+        str | None, typer.Option(help="The session's pipeline, where its file has moved or it was a program's object.")
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
@@ -126,7 +140,7 @@ def resume(
     from agent.session import resume as resume_session
 
     with ProgressObserver(Console(stderr=True, quiet=as_json)) as observer:
-        result = resume_session(session, storage, observer=observer)
+        result = resume_session(session, storage, task=task, observer=observer)
     _print(result, as_json)
 
 

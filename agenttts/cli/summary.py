@@ -10,11 +10,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from agent.pricing import LIMIT, NAMED
 from agent.search import trial_row
 from agent.session import BEST, LARGEST, SMALLEST, Result
 from environment.task import HELD_OUT, SEARCH
 from storage.evaluation import Evaluation
 from storage.transcript import Transcript
+from tools.cost import COSTS
 from tools.trial import Trial
 
 NUMBERS = ("samples", "temperature")
@@ -65,7 +67,7 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
     config = result.config
     console.print(
         f"Session {result.session_id} ({result.state}): {config.task}, searcher {config.searcher}, seed {config.seed}, "
-        f"budget {config.budget:,.4g}, {len(result.trials)} trials"
+        f"budget {config.budget:,.4g}{_caps(result)}, {len(result.trials)} trials"
     )
     if result.recorded_from:
         console.print(f"Recorded generations of: {result.recorded_from}")
@@ -108,6 +110,12 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
             cost = f"{trial.cost:,.4g}"
             listing.add_row(str(trial.number), str(trial.batch), str(trial.allocation), cost, score, trial.reason)
         console.print(listing)
+
+
+def _caps(result: Result) -> str:
+    """The caps beside the budget, each in the unit of its cost."""
+    caps = ((COSTS.get(cap[NAMED]), cap[LIMIT]) for cap in result.config.caps)
+    return "".join(f", {cost.name} at most {limit:,.4g} {cost.unit}" for cost, limit in caps)
 
 
 def _paid(result: Result) -> str:

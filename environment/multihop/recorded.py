@@ -21,11 +21,11 @@ from tools.space import Model
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "multihop.jsonl.xz"
 MODELS = (
-    Model("smollm2-135m-instruct", 134.5e6),
-    Model("qwen2.5-coder-0.5b-instruct", 494e6),
-    Model("qwen2.5-coder-1.5b-instruct", 1.54e9),
+    Model("smollm2-135m-instruct", 134.5e6, layers=30, hidden_size=576, kv_size=192),
+    Model("qwen2.5-coder-0.5b-instruct", 494e6, layers=24, hidden_size=896, kv_size=128),
+    Model("qwen2.5-coder-1.5b-instruct", 1.54e9, layers=28, hidden_size=1536, kv_size=256),
 )
-"""Named after the weights' own metadata, all 4-bit GGUF files under Apache-2.0."""
+"""Named and shaped as the weights' own metadata say, all 4-bit GGUF files under Apache-2.0."""
 SAMPLE_COUNTS = (1, 2, 4, 8, 16)
 STRATEGIES = ("fusion", "majority")
 SEED = 2026

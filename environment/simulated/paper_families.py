@@ -1,6 +1,7 @@
 """The six tasks of the paper as families of surfaces, calibrated to what it reports.
 
-Models, lengths and metrics are the paper's (task table, tables 4 and 5), prices its table 10.
+Models, lengths and metrics are the paper's (task table, tables 4 and 5), prices its table 10; the
+models' shapes are those of their published config.json files.
 docs/simulated.md names the fact that fixes each number below, or says that it is a free choice.
 """
 
@@ -12,12 +13,12 @@ from environment.simulated.curve import Curve
 from environment.simulated.family import Family, StageSpec, Variation
 from tools.space import Model
 
-QWEN_7B = Model("qwen2.5-7b", 7e9, 0.30, 0.30)
-QWEN_32B = Model("qwen2.5-32b", 32e9, 0.80, 0.80)
-QWEN_72B = Model("qwen2.5-72b", 72e9, 1.20, 1.20)
-LLAMA_3B = Model("llama-3.2-3b", 3e9, 0.06, 0.06)
-LLAMA_8B = Model("llama-3.1-8b", 8e9, 0.18, 0.18)
-LLAMA_70B = Model("llama-3.1-70b", 70e9, 0.88, 0.88)
+QWEN_7B = Model("qwen2.5-7b", 7e9, 0.30, 0.30, layers=28, hidden_size=3584, kv_size=512)
+QWEN_32B = Model("qwen2.5-32b", 32e9, 0.80, 0.80, layers=64, hidden_size=5120, kv_size=1024)
+QWEN_72B = Model("qwen2.5-72b", 72e9, 1.20, 1.20, layers=80, hidden_size=8192, kv_size=1024)
+LLAMA_3B = Model("llama-3.2-3b", 3e9, 0.06, 0.06, layers=28, hidden_size=3072, kv_size=1024)
+LLAMA_8B = Model("llama-3.1-8b", 8e9, 0.18, 0.18, layers=32, hidden_size=4096, kv_size=1024)
+LLAMA_70B = Model("llama-3.1-70b", 70e9, 0.88, 0.88, layers=80, hidden_size=8192, kv_size=1024)
 
 RETRIEVAL, QA = "retrieval", "qa"
 
