@@ -235,7 +235,12 @@ MODELS = [tts.Model("m", 3e9)]
 pipeline = tts.Pipeline("numbers", models=MODELS, examples=[{"n": 0}, {"n": 1}], connect=lambda: {"m": Backend()})
 @pipeline.stage(prompt_tokens=8, generation_tokens=2, metric="numeric", gold="n")
 def answer(example, upstream):
-    return "say 1"
+    CACHE[example["n"]] = 1
+    return verb() + " 1"
+def verb():
+    return VERB.lower()
+VERB = "SAY"
+CACHE = {}
 def built(*, prompt="x"):
     return pipeline.task() if prompt == "x" else None
 number = 3
@@ -249,6 +254,7 @@ def test_a_pipeline_is_found_by_file_or_module_and_known_by_its_digest(
     file = tmp_path / "numbers_of_mine.py"
     file.write_text(SOURCE)
     by_file = load_task(f"{file}:pipeline")
+    by_file.stages[0].messages(by_file.search_examples[0], {})
     assert by_file.digest == load_task("numbers_of_mine:pipeline").digest
     assert load_task("numbers_of_mine:built", prompt="x").name == "numbers"
     pipeline = load_object("numbers_of_mine:pipeline", tmp_path)
@@ -256,7 +262,9 @@ def test_a_pipeline_is_found_by_file_or_module_and_known_by_its_digest(
     file.write_text(SOURCE.replace("number = 3", "number = 4"))
     assert load_task("numbers_of_mine:pipeline").digest == by_file.digest, "nothing of the pipeline changed"
     for old, new in (
-        ("say 1", "say 2"),
+        ('" 1"', '" 2"'),
+        ("lower", "upper"),
+        ("SAY", "TELL"),
         ('{"n": 1}', '{"n": 2}'),
         ("3e9", "4e9"),
         ("prompt_tokens=8", "prompt_tokens=9"),
