@@ -20,7 +20,6 @@ CHECK_SECONDS = 2
 """Processor time of one check or test."""
 
 CHECKING = Limits(cpu_seconds=10, wall_seconds=60, memory_bytes=512 << 20, processes=16)
-NO_RESULT = "ends the run"
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 MOST_SHOWN = 200
 
@@ -59,28 +58,30 @@ class Checker:
         """The harness's report of every call and test, made up where the program ended it."""
         order = {"entry": entry, "calls": calls, "tests": list(tests), "seconds": CHECK_SECONDS}
         run = self._programs.run({"program.py": code, "harness.py": HARNESS}, COMMAND, json.dumps(order))
-        loaded, *reports = _read(run) or [{}]
-        if trouble := loaded.get("loaded", NO_RESULT if not run.timed_out else "takes too long"):
-            return [{"error": f"fails, for the program does not load: {trouble}"}] * (len(calls) + len(tests))
-        missing = len(calls) + len(tests) - len(reports)
-        return (reports + [{"error": NO_RESULT}] * missing)[: len(calls) + len(tests)]
+        reports = _numbered(run)
+        silent = {"error": "takes too long" if run.timed_out else "ends the run"}
+        loading = reports.get(0, silent)
+        if "error" in loading:
+            silent = {"error": f"fails, for the program does not load: {loading['error']}"}
+        return [reports.get(number, silent) for number in range(1, len(calls) + len(tests) + 1)]
 
 
-def _read(run: SandboxRun) -> list[dict[str, Any]]:
-    """The lines of a harness, which a hostile program may have written too."""
-    reports = []
+def _numbered(run: SandboxRun) -> dict[int, dict[str, Any]]:
+    """A harness's lines by their number, the first of each; a hostile program may have written some too."""
+    reports: dict[int, dict[str, Any]] = {}
     for line in run.stdout.splitlines():
         try:
             report = json.loads(line)
         except (ValueError, RecursionError):
-            report = {}
-        reports.append(report if isinstance(report, dict) else {})
+            continue
+        if isinstance(report, dict) and isinstance(number := report.get("number"), int):
+            reports.setdefault(number, report)
     return reports
 
 
 def _finding(report: dict[str, Any], check: Check) -> Finding:
     if "value" not in report:
-        return Finding(False, shortened(str(report.get("error", NO_RESULT))))
+        return Finding(False, shortened(str(report.get("error"))))
     passed = same(report["value"], json.loads(check.expected))
     return Finding(passed, shortened(f"returns {report['value']!r}"))
 

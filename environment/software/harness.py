@@ -1,6 +1,7 @@
 """Runs inside the sandbox, beside a program: makes calls and runs tests, each in a process of its own.
 
-Reads a JSON order from stdin and writes one JSON line for each call and test to what was stdout.
+Reads a JSON order from stdin and writes to what was stdout a JSON line for the loading, number 0,
+and one for each call and test, numbered on. What ends its process without a word has no line.
 Expected values never come here: whoever sent the order compares. Standard library only.
 """
 
@@ -33,12 +34,12 @@ def main() -> NoReturn:
         os.dup2(silent, stream)
     namespace: dict[str, Any] = {"__name__": "program"}
     report = loaded(namespace, order["seconds"])
-    write(results, {"loaded": report})
+    write(results, 0, {"error": report} if report else {})
     if not report:
         calls = [partial(called, namespace, order["entry"], arguments) for arguments in order["calls"]]
         tests = [partial(tested, namespace, test) for test in order["tests"]]
-        for work in (*calls, *tests):
-            alone(results, order["seconds"], work)
+        for number, work in enumerate((*calls, *tests), 1):
+            alone(results, number, order["seconds"], work)
     os._exit(0)
 
 
@@ -66,7 +67,7 @@ def loaded(namespace: dict[str, Any], seconds: int) -> str:
             signal.setitimer(timer, 0)
 
 
-def alone(results: int, seconds: int, work: Callable[[], Report]) -> None:
+def alone(results: int, number: int, seconds: int, work: Callable[[], Report]) -> None:
     """Writes what `work` gives, computed in a process that has `seconds` of time."""
     child = os.fork()
     if not child:
@@ -77,12 +78,12 @@ def alone(results: int, seconds: int, work: Callable[[], Report]) -> None:
             report = work()
         except BaseException as error:  # noqa: BLE001 - a program may raise anything
             report = {"error": f"raises {told(error)}"}
-        write(results, report)
+        write(results, number, report)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
         late = -status in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL)
-        write(results, {"error": "takes too long" if late else "crashes the interpreter"})
+        write(results, number, {"error": "takes too long" if late else "crashes the interpreter"})
 
 
 def called(namespace: dict[str, Any], entry: str, arguments: list[Any]) -> Report:
@@ -113,9 +114,9 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}{': ' * bool(words)}{words}{f' (line {lines[-1]})' if lines else ''}"
 
 
-def write(results: int, report: Report) -> None:
+def write(results: int, number: int, report: Report) -> None:
     """One line."""
-    os.write(results, json.dumps(report).encode() + b"\n")
+    os.write(results, json.dumps({"number": number, **report}).encode() + b"\n")
 
 
 if __name__ == "__main__":
