@@ -30,8 +30,18 @@ def history_rows(trials: Sequence[Trial], limit: int | None = None) -> list[dict
     ]
 
 
-def stage_points(space: SearchSpace, trials: Sequence[Trial], subtask: str, model: str) -> list[tuple[int, float]]:
+def stage_points(
+    space: SearchSpace,
+    trials: Sequence[Trial],
+    subtask: str,
+    model: str,
+    *,
+    strategy: str | None = None,
+    temperature: float | None = None,
+) -> list[tuple[int, float]]:
     """(samples, score) points of one subtask and model, averaged where a count was tried often.
+
+    `strategy` and `temperature` restrict them to the choices that have these.
 
     The first subtask is read by its own metric, which no other choice touches; a later one by the
     metric that its upstream choices also move, so its points carry their variation.
@@ -41,7 +51,9 @@ def stage_points(space: SearchSpace, trials: Sequence[Trial], subtask: str, mode
     for trial in completed(trials):
         choice = trial.allocation[subtask]
         stage = trial.stage_scores.get(subtask)
-        if choice.model == model and stage is not None:
+        if choice.model != model or stage is None:
+            continue
+        if strategy in (None, choice.strategy) and temperature in (None, choice.temperature):
             points[choice.samples].append(stage.mean)
     return [(count, sum(values) / len(values)) for count, values in sorted(points.items())]
 

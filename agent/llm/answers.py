@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.searcher import Problem
 from tools.errors import InvalidAllocation
-from tools.space import Allocation, SearchSpace
+from tools.space import Allocation, SearchSpace, Subtask
 
 CANDIDATES = "allocations"
 SHOWN = 160
@@ -31,24 +31,32 @@ def proposal_schema(space: SearchSpace, count: int) -> dict[str, Any]:
 
 
 def allocation_schema(space: SearchSpace) -> dict[str, Any]:
-    """The JSON schema of one allocation: {subtask: {"model", "samples"}}."""
+    """The JSON schema of one allocation: for each subtask its "model", "samples", and what else is searched."""
     counts: dict[str, Any] = {"type": "integer"}
     if space.all_counts_up_to_max:
         counts |= {"minimum": 1, "maximum": space.max_samples}
     else:
         counts |= {"enum": list(space.sample_counts)}
-    choices = {
-        subtask.name: _object(
-            {"model": {"type": "string", "enum": [model.name for model in subtask.by_size]}, "samples": counts}
-        )
-        for subtask in space.subtasks
-    }
-    return _object(choices)
+
+    def choice(subtask: Subtask) -> dict[str, Any]:
+        parts = {part: part_schema(part, values) for part, values in subtask.candidates.items()}
+        return _object({"model": parts.pop("model"), "samples": counts, **parts})
+
+    return _object({subtask.name: choice(subtask) for subtask in space.subtasks})
+
+
+def part_schema(part: str, values: Sequence[Any]) -> dict[str, Any]:
+    """The JSON schema of a part of a choice, one of these values."""
+    return {"type": "number" if part == "temperature" else "string", "enum": list(values)}
 
 
 def proposal_form(space: SearchSpace) -> str:
     """The form of an answer in words, for models that are not held to the schema."""
-    choices = {subtask.name: {"model": "NAME", "samples": "NUMBER"} for subtask in space.subtasks}
+    words = {"model": "NAME", "samples": "NUMBER", "strategy": "NAME", "temperature": "NUMBER"}
+    choices = {
+        subtask.name: {part: word for part, word in words.items() if part == "samples" or part in subtask.candidates}
+        for subtask in space.subtasks
+    }
     return json.dumps({CANDIDATES: [choices]}).replace('"NUMBER"', "NUMBER").replace("}}]", "}}, ...]")
 
 

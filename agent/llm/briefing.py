@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import getdoc
 from typing import Any
 
 from agent.searcher import Problem
+from environment.strategy import STRATEGIES
 from tools.history import completed
-from tools.space import Choice
+from tools.space import Model, Subtask
 from tools.trial import Guideline, Trial, TrialState
 
 BEFORE_ALL = -1
@@ -21,11 +23,7 @@ GUIDELINE_SHOWN = 2000
 def problem_values(problem: Problem) -> dict[str, Any]:
     """The variables of problem.j2."""
     space, cost = problem.space, problem.cost
-    least, most = space.sample_counts[0], space.sample_counts[-1]
-
-    def shown(subtask: Any, model: str, count: int) -> str:
-        return number(cost.subtask(subtask, Choice(model, count)))
-
+    strategies = dict.fromkeys(name for subtask in space.subtasks for name in subtask.strategies)
     return {
         "task": problem.task,
         "description": problem.description,
@@ -33,26 +31,48 @@ def problem_values(problem: Problem) -> dict[str, Any]:
         "unit": cost.unit,
         "formula": cost.formula,
         "counts": space.counts_text,
+        "strategies": [strategy_line(name) for name in strategies],
         "subtasks": [
             {
                 "name": s.name,
                 "metric": problem.metrics.get(s.name, ""),
                 "prompt_tokens": s.prompt_tokens,
                 "generation_tokens": s.generation_tokens,
-                "models": [
-                    {
-                        "name": m.name,
-                        "parameters": f"{m.parameters / 1e9:.4g}B",
-                        "first": shown(s, m.name, least),
-                        "count": most,
-                        "last": shown(s, m.name, most),
-                    }
-                    for m in s.by_size
-                ],
+                "strategies": ", ".join(s.strategies),
+                "temperatures": ", ".join(f"{temperature:g}" for temperature in s.temperatures),
+                "models": [row for model in s.by_size for row in _model_rows(problem, s, model)],
             }
             for s in space.subtasks
         ],
     }
+
+
+def strategy_line(name: str) -> str:
+    """A strategy with what it does, as the class that is registered for it says; the name alone for another."""
+    if name not in STRATEGIES.names():
+        return name
+    meaning = (getdoc(STRATEGIES.get(name)) or "").partition("\n")[0]
+    return f"{name}: {meaning}"
+
+
+def _model_rows(problem: Problem, subtask: Subtask, model: Model) -> list[dict[str, Any]]:
+    """A model's costs; a row for each price where its strategies differ in theirs."""
+    counts = problem.space.sample_counts
+    by_price: dict[tuple[str, str], list[str]] = {}
+    for variant in subtask.variants_of([model]):
+        costs = (problem.cost.subtask(subtask, variant.choice(count)) for count in (counts[0], counts[-1]))
+        first, last = map(number, costs)
+        by_price.setdefault((first, last), []).append(variant.strategy or "")
+    return [
+        {
+            "name": model.name + (f" with {', '.join(dict.fromkeys(names))}" if len(by_price) > 1 else ""),
+            "parameters": f"{model.parameters / 1e9:.4g}B",
+            "first": first,
+            "count": counts[-1],
+            "last": last,
+        }
+        for (first, last), names in by_price.items()
+    ]
 
 
 def history_values(trials: Sequence[Trial], limit: int) -> dict[str, Any]:

@@ -23,12 +23,14 @@ Name = Annotated[str, Field(min_length=1, max_length=300)]
 
 
 class SimilarChoice(BaseModel):
-    """A model and its samples in one subtask of the similar task."""
+    """A choice in one subtask of the similar task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Name
     samples: int = Field(ge=1)
+    strategy: Name | None = None
+    temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class SimilarTrial(BaseModel):
@@ -42,7 +44,7 @@ class SimilarTrial(BaseModel):
 
     def __str__(self) -> str:
         stages = [
-            f"{name}: {Choice(choice.model, choice.samples)}"
+            f"{name}: {Choice(choice.model, choice.samples, choice.strategy, choice.temperature)}"
             + (f" ({self.stage_scores[name]:.3f})" if name in self.stage_scores else "")
             for name, choice in self.allocation.items()
         ]
@@ -104,9 +106,10 @@ def _exported(values: Mapping[Any, Any]) -> tuple[str, list[Any]]:
 def _unflattened(row: Mapping[Any, Any]) -> dict[str, Any]:
     """An exported row, {"qa.model": ..., "qa.samples": ..., "qa.score": ...}, as a SimilarTrial's values."""
     stages = [key.removesuffix(".model") for key in row if isinstance(key, str) and key.endswith(".model")]
+    parts = ("model", "samples", "strategy", "temperature")
     return {
         "allocation": {
-            stage: {"model": row[f"{stage}.model"], "samples": row.get(f"{stage}.samples")} for stage in stages
+            stage: {part: row[f"{stage}.{part}"] for part in parts if f"{stage}.{part}" in row} for stage in stages
         },
         "score": row.get("score"),
         "stage_scores": {stage: row[f"{stage}.score"] for stage in stages if f"{stage}.score" in row},

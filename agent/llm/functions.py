@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from agent.llm.answers import allocation_schema
+from agent.llm.answers import allocation_schema, part_schema
 from agent.searcher import Problem
 from tools.cost import within_budget
 from tools.curves import fit_curve
@@ -37,25 +37,29 @@ class AgentFunctions:
     def schemas(self) -> list[dict[str, Any]]:
         """The functions as OpenAI-compatible endpoints want them declared."""
         stages = [subtask.name for subtask in self.problem.space.subtasks]
-        models = list(dict.fromkeys(model.name for subtask in self.problem.space.subtasks for model in subtask.by_size))
+        values: dict[str, dict[Any, None]] = {}
+        for stage in self.problem.space.subtasks:
+            for part, candidates in stage.candidates.items():
+                values.setdefault(part, {}).update(dict.fromkeys(candidates))
+        parts = {part: part_schema(part, list(candidates)) for part, candidates in values.items()}
         allocation = {"allocation": allocation_schema(self.problem.space)}
         subtask = {"type": "string", "enum": stages}
-        model = {"type": "string", "enum": models}
         limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}
         declared = [
             _declare("allocation_cost", "What an allocation costs, by subtask and in total.", allocation),
             _declare("check_allocation", "Whether an allocation fits the budget and is untried.", allocation),
             _declare(
                 "query_history",
-                "Completed trials, best first, all or those in which a subtask used a model.",
-                {"limit": limit, "subtask": subtask, "model": model},
+                f"Completed trials, best first, all or those in which a subtask used a {' or a '.join(parts)}.",
+                {"limit": limit, "subtask": subtask, **parts},
                 required=("limit",),
             ),
             _declare(
                 CURVES,
                 "A subtask's score over its number of samples with one model, fitted to the trials: "
                 "score(S) = single + gain * (1 - (1 - rate)^(S - 1)), and where it saturates.",
-                {"subtask": subtask, "model": model},
+                {"subtask": subtask, **parts},
+                required=("subtask", "model"),
             ),
         ]
         return [function for function in declared if function["function"]["name"] in self.names]
@@ -101,18 +105,23 @@ class AgentFunctions:
         limit = arguments.get("limit", MOST_ROWS)
         if not is_count(limit):
             raise InvalidInput("limit", f"must be a whole number from 1 to {MOST_ROWS}, got {limit!r}")
-        subtask, model = arguments.get("subtask"), arguments.get("model")
+        wanted = _parts(arguments)
         chosen: Sequence[Trial] = self.trials
-        if model is not None:
-            name = self._subtask(subtask)
-            chosen = [trial for trial in self.trials if trial.allocation[name].model == model]
+        if wanted:
+            name = self._subtask(arguments.get("subtask"))
+            chosen = [
+                trial
+                for trial in self.trials
+                if all(getattr(trial.allocation[name], part) == value for part, value in wanted.items())
+            ]
         return history_rows(chosen, min(limit, MOST_ROWS))
 
     def _curve(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        subtask, model = self._subtask(arguments.get("subtask")), str(arguments.get("model"))
-        points = stage_points(self.problem.space, self.trials, subtask, model)
+        subtask, wanted = self._subtask(arguments.get("subtask")), _parts(arguments)
+        others = {part: value for part, value in wanted.items() if part != "model"}
+        points = stage_points(self.problem.space, self.trials, subtask, str(wanted.get("model")), **others)
         if not points:
-            return {"points": [], "note": "no trial used this model in this subtask"}
+            return {"points": [], "note": f"no trial used this {' and '.join(wanted)} in this subtask"}
         curve = fit_curve(*zip(*points, strict=True))
         rounded = {name: round(value, 4) for name, value in asdict(curve).items()}
         return {"points": [[count, round(score, 4)] for count, score in points], **rounded} | {
@@ -121,6 +130,11 @@ class AgentFunctions:
 
     def _subtask(self, name: object) -> str:
         return self.problem.space[str(name)].name
+
+
+def _parts(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a choice that are asked about."""
+    return {part: arguments[part] for part in ("model", "strategy", "temperature") if arguments.get(part) is not None}
 
 
 def _arguments(text: str) -> Mapping[str, Any]:
