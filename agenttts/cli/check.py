@@ -11,7 +11,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agenttts.cli.options import AsJson, Budget, Cost, ModelSpec, TaskOption, task_options
+from agenttts.cli.options import (
+    AsJson,
+    Budget,
+    Cap,
+    Cost,
+    CostSetting,
+    MeasuredFile,
+    ModelSpec,
+    TaskOption,
+    cap_limits,
+    named_values,
+    read_measured,
+    task_options,
+)
 
 if TYPE_CHECKING:
     from agent.estimate import Estimate, Work
@@ -28,6 +41,9 @@ def check(
     pipeline: Annotated[str, typer.Argument(help="A pipeline file, MODULE:ATTRIBUTE, or a task's name.")],
     budget: Budget = None,
     cost: Cost = None,
+    cost_settings: CostSetting = None,
+    cap: Cap = None,
+    measured: MeasuredFile = None,
     trials: Annotated[int, typer.Option(min=1, help="How many allocations the search would try.")] = 50,
     model: ModelSpec = None,
     settings: TaskOption = None,
@@ -39,13 +55,17 @@ def check(
 ) -> None:
     """Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere."""
     from agent.estimate import estimate
+    from agent.pricing import priced
     from agent.session import prepare
     from environment.dry_run import DryRun, dry_run
+    from environment.task import load_task
     from storage.session import SessionConfig
 
     options = task_options(settings, model)
-    config = SessionConfig(pipeline, options, "random", {}, 0, budget or 0.0, cost or "", {}, trials, 1)
-    task, search, _ = prepare(config, default_budget=budget is None)
+    loaded = load_task(pipeline, **options)
+    loaded = priced(loaded, cost, named_values("--cost-set", cost_settings), cap_limits(cap), read_measured(measured))
+    config = SessionConfig(pipeline, options, "random", {}, 0, budget or 0.0, "", {}, trials, 1)
+    task, search, _ = prepare(config, loaded, default_budget=budget is None)
     problem = search.problem
     dry = DryRun({}, False) if task.simulated else asyncio.run(dry_run(task, task.search_examples[0]))
     found = estimate(task, problem, trials, tokens_per_second)
@@ -80,7 +100,8 @@ def _summary(task: Task, problem: Problem, dry: DryRun, found: Estimate, at_once
         "answers_in_prompts": "recorded" if dry.recorded else "placeholders",
         "budget": problem.budget,
         "unit": problem.cost.unit,
-        "feasible_allocations": space.count(problem.budget, problem.cost),
+        "caps": {cap.cost.name: cap.limit for cap in problem.caps},
+        "feasible_allocations": space.count(problem.budget, problem.cost, problem.caps),
         "all_allocations": space.count(float("inf"), problem.cost),
         "estimate": {
             "trials": found.trials,
@@ -133,8 +154,9 @@ def _print(console: Console, task: Task, summary: dict[str, Any]) -> None:
         console.print(f"Recorded generations of: {summary['recorded_from']}")
     if summary["simulated"]:
         console.print("Simulated: the scores come from a response surface; no model is run.")
+    caps = "".join(f", at most {limit:,.4g} of {name}" for name, limit in summary["caps"].items())
     console.print(
-        f"Budget {summary['budget']:,.4g} {summary['unit']}: {summary['feasible_allocations']:,} of "
+        f"Budget {summary['budget']:,.4g} {summary['unit']}{caps}: {summary['feasible_allocations']:,} of "
         f"{summary['all_allocations']:,} allocations fit."
     )
     _print_estimate(console, summary)

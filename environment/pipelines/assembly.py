@@ -15,6 +15,7 @@ from environment.strategy import STRATEGIES
 from environment.task import Example, Stage, Task
 from tools.cost import CostModel
 from tools.errors import InvalidInput, UnknownName
+from tools.limits import Cap
 from tools.registry import check_options
 from tools.space import Model, SearchSpace, Subtask
 from tools.validation import is_count
@@ -64,6 +65,7 @@ def assemble(
     sample_counts: Sequence[int] | None = None,
     cost: CostModel | None = None,
     budget: float | None = None,
+    caps: Sequence[Cap] = (),
     digest: str = "",
 ) -> Task:
     """The task; its cost is by default the paper's unit, or that of the smallest model (live_cost)."""
@@ -80,6 +82,7 @@ def assemble(
         connect=source.connect,
         recorded_from=source.recorded_from,
         budget=budget,
+        caps=tuple(caps),
         digest=digest,
     )
 

@@ -43,6 +43,11 @@ def contains(output: Any, gold: Any) -> float:
     return float(any(f" {normalise_answer(_text(item))} " in held for item in items_of(gold)))
 
 
+def rouge_l(output: Any, gold: Any) -> float:
+    """ROUGE-L F1 of the output against the gold text, the best over several accepted ones."""
+    return max((metrics.rouge_l(_text(output), _text(item)) for item in items_of(gold)), default=0.0)
+
+
 def numeric(output: Any, gold: Any, *, tolerance: float = 1e-6) -> float:
     """1 if the output's last number equals the gold one, up to `tolerance` relative to it (near 0: absolute)."""
     found, wanted = _number(output), _number(gold)

@@ -209,4 +209,5 @@ class PipelineSpec(Strict):
         default=None, description="the allowed numbers of samples, in place of max_samples"
     )
     budget: Positive | None = Field(default=None, description="the budget in the cost model's unit")
+    caps: dict[str, Positive] = Field(default={}, description="the most of further costs, such as {price: 0.01}")
     cost: Annotated[CostSpec, BeforeValidator(_named)] | None = Field(default=None, description="the cost model")

@@ -19,6 +19,7 @@ from environment.pipelines.yaml_subtask import SubtaskReader
 from environment.task import Task
 from tools.cost import COSTS, CostModel
 from tools.errors import InvalidInput, UnknownName
+from tools.limits import Cap
 from tools.registry import check_options
 from tools.space import Model
 
@@ -58,6 +59,7 @@ class _Reader:
         if spec.max_samples is not None and spec.sample_counts is not None:
             self._note(("sample_counts",), "stands beside max_samples; keep one of them")
         cost = self._cost()
+        caps = [cap for name, limit in spec.caps.items() if (cap := self._cap(name, limit)) is not None]
         if self._mistakes or source is None or split is None:
             raise self._document.mend(self._mistakes)
         return assemble(
@@ -70,6 +72,7 @@ class _Reader:
             sample_counts=spec.sample_counts,
             cost=cost,
             budget=spec.budget,
+            caps=caps,
             digest=self._digest(),
         )
 
@@ -134,6 +137,11 @@ class _Reader:
             kind = COSTS.get(self._spec.cost.name)
             check_options(f"cost {self._spec.cost.name!r}", kind, settings)
             return kind(**settings)
+        return None
+
+    def _cap(self, name: str, limit: float) -> Cap | None:
+        with self._noting(("caps", name)):
+            return Cap(COSTS.get(name)(), limit)
         return None
 
     def _digest(self) -> str:

@@ -48,6 +48,7 @@ subtasks:
       {% endfor %}
 max_samples: 4
 budget: 0.001
+caps: {flops: 100}
 cost: price
 """
 DATA = '{"id": "a", "question": "Is 5 < 6?", "answer": "yes"}\n{"id": "b", "question": "6 < 5?", "answer": "no"}\n'
@@ -92,6 +93,7 @@ def test_a_file_becomes_a_task(load: Load) -> None:
     assert task.strategies == {"plan": "fusion", "answer": "fusion"}
     assert task.space.max_samples == 4
     assert (task.budget, task.cost) == (0.001, PriceCost(strategies=task.strategies))
+    assert [(cap.cost.name, cap.limit) for cap in task.caps] == [("flops", 100)]
     assert [len(task.search_examples), len(task.held_out_examples)] == [1, 1]
     assert task.stages[0].sampling == SamplingParameters(0.2, 20, stop=("\n",))
     assert task.stages[1].sampling == SamplingParameters(0.9, 12)
@@ -194,6 +196,8 @@ def test_functions_beside_the_file_are_found(load: Load, tmp_path: Path) -> None
         ("max_samples: 4", "max_samples: 0", "max_samples: "),
         ("max_samples: 4", "max_samples: 4\nsample_counts: [1]", "sample_counts: stands beside max_samples"),
         ("budget: 0.001", "budget: lots", "budget: "),
+        ("caps: {flops: 100}", "caps: {flop: 1}", "caps.flop: cost: unknown name 'flop'; did you mean 'flops'?"),
+        ("caps: {flops: 100}", "caps: {flops: 0}", "caps.flops: "),
         ("cost: price", "cost: prize", "cost: cost: unknown name 'prize'; did you mean 'price'?"),
         ("cost: price", "cost: {name: price, exmples: 2}", "cost: option of cost 'price': unknown name 'exmples'"),
         (
