@@ -125,6 +125,8 @@ PLACE_HEAD = (
     "Lin",
 )
 PLACE_TAIL = ("rava", "ville", "mont", "ford", "stad", "burgh", "wick", "holm", "mere", "port", "dale", "haven")
+COUNTRY_TAIL = ("onia", "land", "aria", "entia")
+LANGUAGE_TAIL = ("ish", "ese", "ic", "ian")
 RIVER_HEAD = ("Tar", "Um", "Sel", "Ver", "Ner", "Lo", "Mo", "Is", "Dra", "Ple", "Ro", "Wen")
 RIVER_TAIL = ("n", "ber", "va", "sk", "na", "dre", "lis", "mar", "ke", "tis")
 FIRM_HEAD = (
@@ -206,6 +208,12 @@ class InventedNames:
 
     def city(self) -> str:
         return self._name(PLACE_HEAD, PLACE_TAIL, glue="")
+
+    def country(self) -> str:
+        return self._name(PLACE_HEAD, COUNTRY_TAIL, glue="")
+
+    def language(self) -> str:
+        return self._name(PLACE_HEAD, LANGUAGE_TAIL, glue="")
 
     def river(self) -> str:
         return self._name(RIVER_HEAD, RIVER_TAIL, glue="")

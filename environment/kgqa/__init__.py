@@ -1,0 +1,1 @@
+"""Task family two: knowledge-graph question answering, triple retrieval then question answering."""
