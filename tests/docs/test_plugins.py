@@ -14,10 +14,11 @@ from agent.searcher import SEARCHERS
 from environment.strategy import STRATEGIES
 from environment.task import TASKS
 from tools.cost import COSTS
+from tools.token_use import TOKEN_PROFILES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-GROUPS = {registry.group for registry in (SEARCHERS, STRATEGIES, TASKS, COSTS)}
+GROUPS = {registry.group for registry in (SEARCHERS, STRATEGIES, TOKEN_PROFILES, TASKS, COSTS)}
 
 
 def blocks(language: str) -> list[str]:
@@ -55,5 +56,6 @@ def test_every_entry_point_names_a_group_and_a_file_of_the_page(folder: Path) ->
             for target in points.values():
                 module, _, attribute = target.partition(":")
                 if not module.startswith("my_package"):
-                    assert f"class {attribute}" in (folder / f"{module}.py").read_text(encoding="utf-8")
+                    text = (folder / f"{module}.py").read_text(encoding="utf-8")
+                    assert re.search(rf"^(class|def) {attribute}\b", text, re.MULTILINE)
     assert seen == GROUPS
