@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from environment.records import read_records, texts
 from environment.taskbench.example import Argument, AutomationExample, Call, Tool
-from environment.taskbench.reading import value_text
+from environment.taskbench.reading import plain, value_text
 from tools.errors import InvalidInput
 
 T = TypeVar("T")
@@ -27,9 +27,11 @@ def load_tools(path: str | Path) -> tuple[Tool, ...]:
         tools = tuple(read_records(path, _tool, member="nodes"))
     except InvalidInput as error:
         raise InvalidInput("tools", error.problem) from None
-    ids = [tool.id for tool in tools]
-    if twice := next((name for name in ids if ids.count(name) > 1), None):
-        raise InvalidInput("tools", f"{path} names the tool {twice!r} twice")
+    known: dict[str, str] = {}
+    for tool in tools:
+        if other := known.get(plain(tool.id)):
+            raise InvalidInput("tools", f"{path}: {other!r} and {tool.id!r} name the same tool")
+        known[plain(tool.id)] = tool.id
     return tools
 
 
@@ -45,6 +47,8 @@ def load_examples(path: str | Path, tools: tuple[Tool, ...]) -> list[AutomationE
 
 def _tool(record: dict[str, Any]) -> Tool:
     name = _said(record, "id")
+    if not plain(name):
+        raise ValueError(f"id {name!r} must hold a letter or a digit")
     if "parameters" not in record and "input-type" in record:
         raise ValueError(f"the tool {name!r} has input-type and no parameters; only tools with parameters can be read")
     parameters = tuple(_said(parameter, "name") for parameter in _objects(record["parameters"], "parameters"))

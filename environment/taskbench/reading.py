@@ -39,8 +39,9 @@ def read_steps(text: str, most: int) -> tuple[str, ...]:
 
 def read_tools(text: str, tools: Sequence[Tool], most: int) -> tuple[str, ...]:
     """The first `most` tools that are named or described in the text, in the order of their first mention."""
-    names = _names(tools) | {_plain(tool.description): tool.id for tool in tools}
-    found = dict.fromkeys(names[_plain(match[0])] for match in _mentions(names).finditer(text[:MAX_TEXT]))
+    described = {plain(tool.description): tool.id for tool in tools}
+    names = {name: tool for name, tool in (described | _names(tools)).items() if name}
+    found = dict.fromkeys(names[plain(match[0])] for match in _mentions(names).finditer(text[:MAX_TEXT]))
     return tuple(found)[:most]
 
 
@@ -53,11 +54,11 @@ def read_calls(text: str, tools: Sequence[Tool], most: int) -> tuple[Call, ...]:
     names = _names(tools)
     calls: list[Call] = []
     for tool_name, arguments in [*_json_calls(text)] or _written_calls(text, names):
-        tool = by_id.get(names.get(_plain(tool_name), ""))
+        tool = by_id.get(names.get(plain(tool_name), ""))
         if tool and len(calls) < most:
-            known = {_plain(parameter): parameter for parameter in tool.parameters}
+            known = {plain(parameter): parameter for parameter in tool.parameters}
             kept = [
-                Argument(known[name], value[:MAX_ITEM]) for key, value in arguments if (name := _plain(key)) in known
+                Argument(known[name], value[:MAX_ITEM]) for key, value in arguments if (name := plain(key)) in known
             ]
             calls.append(Call(tool.id, tuple(dict.fromkeys(kept))[:MAX_ARGUMENTS]))
     return tuple(calls)
@@ -66,6 +67,11 @@ def read_calls(text: str, tools: Sequence[Tool], most: int) -> tuple[Call, ...]:
 def value_text(value: Any) -> str:
     """A JSON value as the text that metrics compare: texts as they are, others in JSON."""
     return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def plain(name: str) -> str:
+    """A name in lower case with blanks for underscores and hyphens: what tells it from other names."""
+    return " ".join(re.split(r"[\s_-]+", name.lower())).strip()
 
 
 def _json_value(text: str) -> Any:
@@ -128,7 +134,7 @@ def _unquoted(value: str) -> str:
 
 
 def _names(tools: Sequence[Tool]) -> dict[str, str]:
-    return {_plain(tool.id): tool.id for tool in tools}
+    return {plain(tool.id): tool.id for tool in tools}
 
 
 def _mentions(names: Mapping[str, str]) -> re.Pattern[str]:
@@ -137,7 +143,3 @@ def _mentions(names: Mapping[str, str]) -> re.Pattern[str]:
     longest = sorted(names, key=len, reverse=True)
     forms = [r"[\s_-]+".join(re.escape(word) for word in name.split()) for name in longest]
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(forms)})(?![^\W_])", re.IGNORECASE)
-
-
-def _plain(name: str) -> str:
-    return " ".join(re.split(r"[\s_-]+", name.lower())).strip()

@@ -22,9 +22,9 @@ DECOMPOSITION, SELECTION, PARAMETERS = "decomposition", "tool-selection", "param
 class AutomationStage(Stage):
     """A stage whose prompt shows the request, tools and what earlier stages found."""
 
-    def __init__(self, prompt: str, max_tokens: int, most: int) -> None:
+    def __init__(self, prompt: str, max_tokens: int, most: int, *, stop: tuple[str, ...] = ()) -> None:
         """`prompt` is a file of the prompts' folder; `most` bounds what is handed on of a response."""
-        self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens)
+        self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=stop)
         self.most = most
         self._prompt = PromptTemplate(PROMPTS / prompt)
 

@@ -19,6 +19,8 @@ DESCRIPTION = (
 )
 MOST_NEEDED = 3
 """Tools that a generated request needs at most."""
+BLANK_LINE = ("\n\n",)
+"""Ends a response written in lines: small models would go on with further examples."""
 MOST_READ = 12
 """Steps, tools or calls that are read of a response to a request of TaskBench, which needs up to ten."""
 
@@ -42,9 +44,9 @@ def automation_task(
         "automation",
         DESCRIPTION,
         [
-            DecompositionStage("decomposition.j2", max_tokens=64, most=MOST_NEEDED),
-            SelectionStage("selection.j2", max_tokens=40, most=MOST_NEEDED),
-            ParameterStage("parameters.j2", max_tokens=96, most=MOST_NEEDED),
+            DecompositionStage("decomposition.j2", max_tokens=48, most=MOST_NEEDED, stop=BLANK_LINE),
+            SelectionStage("selection.j2", max_tokens=32, most=MOST_NEEDED, stop=BLANK_LINE),
+            ParameterStage("parameters.j2", max_tokens=80, most=MOST_NEEDED, stop=BLANK_LINE),
         ],
         [(256, 24), (384, 16), (384, 32)],
         Split(examples[:search_examples], examples[search_examples:]),

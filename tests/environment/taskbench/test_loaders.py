@@ -103,7 +103,12 @@ def test_a_mistake_names_file_record_and_field_in_one_line(
             '{"nodes": [{"id": "a", "desc": "b", "input-type": ["image"], "output-type": ["text"]}]}',
             "the tool 'a' has input-type and no parameters",
         ),
-        (json.dumps({"nodes": TOOLS["nodes"] * 2}), "names the tool 'find_museum' twice"),
+        (json.dumps({"nodes": TOOLS["nodes"] * 2}), "'find_museum' and 'find_museum' name the same tool"),
+        (
+            '{"nodes": [{"id": "Aa b", "desc": "x", "parameters": []}, {"id": "aa_b", "desc": "y", "parameters": []}]}',
+            "same",
+        ),
+        ('{"nodes": [{"id": "_-_", "desc": "x", "parameters": []}]}', "record 0: id '_-_' must hold a letter"),
     ],
 )
 def test_a_mistake_in_the_tools_names_file_tool_and_field(tmp_path: Path, text: str, message: str) -> None:
