@@ -25,12 +25,16 @@ MODELS = (Model("1b", 1e9, 0.1, 0.2), Model("8b", 8e9, 0.5, 1.0), Model("70b", 7
 LENGTHS = ((2048, 128), (256, 64), (512, 32))
 
 
-def space(stages: int, **counts: Any) -> SearchSpace:
-    """A space of one to three subtasks s0, s1, s2 with three models each."""
-    return SearchSpace(
-        [Subtask(f"s{i}", MODELS, prompt_tokens=p, generation_tokens=g) for i, (p, g) in enumerate(LENGTHS[:stages])],
-        **counts,
-    )
+def space(stages: int, listed: Sequence[Mapping[str, Any]] = (), **counts: Any) -> SearchSpace:
+    """A space of one to three subtasks s0, s1, s2 with three models each.
+
+    `listed` has the strategies and temperatures of the first subtasks, as Subtask takes them.
+    """
+    subtasks = [
+        Subtask(f"s{i}", MODELS, prompt_tokens=p, generation_tokens=g, **(listed[i] if i < len(listed) else {}))
+        for i, (p, g) in enumerate(LENGTHS[:stages])
+    ]
+    return SearchSpace(subtasks, **counts)
 
 
 PROBLEMS: Mapping[str, tuple[SearchSpace, CostModel, float | None]] = {
@@ -41,17 +45,29 @@ PROBLEMS: Mapping[str, tuple[SearchSpace, CostModel, float | None]] = {
     "negative costs": (space(2, max_samples=50), FlopsCost(base_parameters=70e9), None),
     "dollars": (space(2, max_samples=100), PriceCost(), None),
     "only one fits": (space(2, max_samples=100), FlopsCost(), 13.5),
+    "strategies": (space(1, [{"strategies": ["fusion", "majority", "revision"]}], max_samples=20), FlopsCost(), None),
+    "strategies and temperatures": (
+        space(
+            2,
+            [{"strategies": ["fusion", "majority"]}, {"strategies": ["majority", "fusion"], "temperatures": [0.9, 0]}],
+            sample_counts=[1, 2, 3, 5, 8, 13, 20, 30],
+        ),
+        FlopsCost(),
+        None,
+    ),
+    "temperatures, few fit": (space(2, [{}, {"temperatures": [0.0, 1.0]}], sample_counts=[1, 2]), FlopsCost(), 65.0),
 }
 """Space, cost and budget (None: the default one), by what is special about them."""
 
 
 def score(allocation: Allocation) -> dict[str, float]:
-    """Each stage prefers another model and saturates; the last stage also needs the first."""
+    """Each stage prefers another model, majority, low temperatures, and saturates; the last also needs the first."""
     size = {"1b": 0.3, "8b": 0.5, "70b": 0.6}
     values: dict[str, float] = {}
     for position, (name, choice) in enumerate(allocation.items()):
         worth = size[choice.model] if position % 2 == 0 else 0.55 - abs(size[choice.model] - 0.5)
-        values[name] = worth + 0.3 * (1 - 0.7 ** (choice.samples - 1))
+        gain = 0.3 * (1 - 0.7 ** (choice.samples - 1)) * (1.2 if choice.strategy == "majority" else 1.0)
+        values[name] = worth + gain - 0.03 * (choice.temperature or 0.0)
     first, last = next(iter(values)), list(values)[-1]
     values[last] *= values[first] ** 0.5
     return values
@@ -120,6 +136,12 @@ class SearcherConformance:
         assert len(set(allocations)) == len(allocations)
         assert all(where.feasible(allocation, search.problem.budget, cost) for allocation in allocations)
         assert len(allocations) == min(self.trials, where.count(search.problem.budget, cost))
+
+    def test_strategies_that_are_listed_are_tried(self, start: Callable[..., Search]) -> None:
+        """A strategy is part of the search like a model: another than the first listed is proposed too."""
+        where, cost, _ = PROBLEMS["strategies"]
+        search = drive(start(where, 8, cost=cost), self.trials)
+        assert len({trial.allocation["s0"].strategy for trial in search.trials}) > 1
 
     def test_a_proposal_says_who_made_it(self, build: Callable[[Problem, int], Searcher]) -> None:
         """Every proposal holds a valid allocation and its origin; every searcher has a name."""

@@ -52,7 +52,7 @@ class TestGrid(SearcherConformance):
 class TestSmac(SearcherConformance):
     # The forest is asked from the 11th trial on, which takes its time.
     trials = 12
-    problems = ("two stages", "only one fits")
+    problems = ("two stages", "only one fits", "strategies and temperatures")
 
     @pytest.fixture
     def searcher(self) -> type[Searcher]:

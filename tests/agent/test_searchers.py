@@ -45,7 +45,7 @@ class TestTpe(SearcherConformance):
 class TestGp(SearcherConformance):
     # The process is fitted from the 11th trial on, which takes its time.
     trials = 12
-    problems = ("one stage", "three stages", "negative costs")
+    problems = ("one stage", "three stages", "negative costs", "strategies and temperatures")
 
     @pytest.fixture
     def searcher(self) -> type[Searcher]:
