@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionState
 from tests.environment.chat_server import ChatServer
+from tests.environment.served import served
 from tools.errors import InvalidInput
 
 Run = Callable[..., tuple[int, str, str]]
@@ -49,21 +48,8 @@ def document(done: tuple[int, str, str]) -> Any:
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    """A scripted endpoint in a thread of its own, since a search owns its event loop."""
-    started, stop = threading.Event(), threading.Event()
-    server = ChatServer()
-
-    async def serve() -> None:
-        async with server:
-            started.set()
-            await asyncio.to_thread(stop.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    started.wait(10)
-    yield server
-    stop.set()
-    thread.join(10)
+    with served() as running:
+        yield running.server
 
 
 WAYS = [
