@@ -13,10 +13,11 @@ SHOWN = 80
 class ReplayBackend:
     """A backend that generates nothing: what its source holds is all there is."""
 
-    def __init__(self, source: SampleSource, origin: str) -> None:
-        """`origin` names the recording in messages."""
+    def __init__(self, source: SampleSource, origin: str, remedy: str = "record them with `agenttts record`") -> None:
+        """`origin` names the recording in messages, `remedy` what to do about what it lacks."""
         self._source = source
         self._origin = origin
+        self._remedy = remedy
 
     async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
         """The recorded samples. Raises MissingSample naming exactly which are absent."""
@@ -26,7 +27,7 @@ class ReplayBackend:
             raise MissingSample(
                 f"{self._origin} lacks {len(missing)} of the {len(indices)} samples asked of {request.model} "
                 f"(indices {', '.join(map(str, missing))}; it holds {len(held)} of this request, "
-                f'key {request.key[:12]}) for the prompt ending in "{question}"; record them with `agenttts record`'
+                f'key {request.key[:12]}) for the prompt ending in "{question}"; {self._remedy}'
             )
         return [held[index] for index in indices]
 

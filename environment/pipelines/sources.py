@@ -69,5 +69,6 @@ def recording_source(models: Sequence[Model], recording: str, folder: Path) -> S
             raise InvalidInput(
                 f"model {model.name!r}", f"is not in the recording {recording!r}, which holds: {', '.join(known)}"
             )
-    backend = ReplayBackend(held, f"the recording {held.card['name']!r}")
+    remedy = "a changed prompt or data set has no recorded answers: give the models endpoints in place of the recording"
+    backend = ReplayBackend(held, f"the recording {held.card['name']!r}", remedy)
     return Source(lambda: {model.name: backend for model in models}, ", ".join(known))

@@ -110,6 +110,16 @@ def test_a_starter_asks_exactly_what_the_recorded_benchmark_asks(
             )
 
 
+def test_a_changed_starter_says_that_it_needs_a_server(agenttts: Run, tmp_path: Path) -> None:
+    document(agenttts("init", "--json"))
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(file.read_text().replace("Copy the two facts", "Copy both facts"))
+    for command in ("check", "search"):
+        code, _, err = agenttts(command, "pipeline.yaml")
+        assert code == 1
+        assert "a changed prompt or data set has no recorded answers" in err
+
+
 def test_init_overwrites_nothing(agenttts: Run, tmp_path: Path) -> None:
     code, out, _ = agenttts("init", "new/folder")
     assert code == 0
