@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,20 +49,22 @@ def choice_tables(space: SearchSpace) -> list[ChoiceTable]:
 class ChoiceTable:
     """Every choice for one subtask as arrays, in a fixed order: variants, samples rising.
 
+    With one sample all strategies give the same: the first one listed stands for the others there.
     `strategy` and `temperature` have a column for each one listed, 1 where a choice has it; none
     where there is nothing to choose among.
     """
 
     def __init__(self, space: SearchSpace, subtask: Subtask, counts: Sequence[int]) -> None:
-        models, variants = subtask.by_size, subtask.variants
-        self.choices = [variant.choice(count) for variant in variants for count in counts]
-        each = len(self.choices) // len(models)
-        self.model = np.repeat(np.arange(len(models)), each)
+        self._strategies = subtask.strategies
+        every = [variant.choice(count) for variant in subtask.variants for count in counts]
+        self.choices = list(dict.fromkeys(map(self._standing, every)))
+        models = {model.name: position for position, model in enumerate(subtask.by_size)}
+        self.model = np.array([models[choice.model] for choice in self.choices])
         self.strategy = _indicators([choice.strategy for choice in self.choices], subtask.strategies)
         self.temperature = _indicators([choice.temperature for choice in self.choices], subtask.temperatures)
         most = math.log(space.max_samples) or 1.0
-        self.place: Array = np.tile(np.log(np.asarray(counts, dtype=np.float64)) / most, len(variants))
-        sizes = np.log([model.parameters for model in models])
+        self.place: Array = np.log([float(choice.samples) for choice in self.choices]) / most
+        sizes = np.log([model.parameters for model in subtask.by_size])
         self.size: Array = ((sizes - sizes.mean()) / (float(sizes.std()) or 1.0))[self.model]
         self._index = {choice: position for position, choice in enumerate(self.choices)}
 
@@ -71,10 +73,15 @@ class ChoiceTable:
 
     def nearest(self, choice: Choice) -> int:
         """The position of the choice, or of its variant's nearest sample count where counts are thinned."""
+        choice = self._standing(choice)
         if choice in self._index:
             return self._index[choice]
         same = [position for position, known in enumerate(self.choices) if known.variant == choice.variant]
         return min(same, key=lambda position: abs(self.choices[position].samples - choice.samples))
+
+    def _standing(self, choice: Choice) -> Choice:
+        """The choice that stands for one in the table."""
+        return replace(choice, strategy=self._strategies[0]) if choice.samples == 1 and self._strategies else choice
 
 
 @dataclass(frozen=True, slots=True)

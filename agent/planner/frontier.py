@@ -62,6 +62,8 @@ def _promising(score: Array, spent: Array) -> npt.NDArray[np.intp]:
 
 def _descending(score: Array) -> Iterator[int]:
     """Positions from the highest score down; the rest is sorted only where the first are not enough."""
+    if not len(score):
+        return
     first = min(FIRST, len(score))
     top = np.argpartition(-score, first - 1)[:first]
     yield from (int(row) for row in top[np.argsort(-score[top], kind="stable")])
