@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 LONGEST = 30_000
@@ -51,15 +51,20 @@ def normal_form(code: str) -> str:
         return code
 
 
-def voted_code(programs: Sequence[str]) -> str:
-    """The most frequent program up to layout; among equally frequent ones the medoid.
+def voted_code(programs: Sequence[str], weights: Sequence[float] | None = None) -> str:
+    """The program with the most votes up to layout; among equals the medoid.
 
-    The medoid shares the most words with all programs. Empty programs have no vote if others do.
+    `weights` say how much each program's vote counts, by default alike. The medoid shares the most
+    words with all programs. Empty programs have no vote if others do.
     """
-    candidates = [program for program in programs if program] or list(programs)
+    pairs = list(zip(programs, weights or [1.0] * len(programs), strict=True))
+    pairs = [(program, weight) for program, weight in pairs if program] or pairs
+    candidates = [program for program, _ in pairs]
     forms = [normal_form(program) for program in candidates]
-    counts = Counter(forms)
-    most = max(counts.values())
+    votes: defaultdict[str, float] = defaultdict(float)
+    for form, (_, weight) in zip(forms, pairs, strict=True):
+        votes[form] += weight
+    most = max(votes.values())
     words = [Counter(WORD.findall(form)) for form in forms]
     total = sum(words, Counter[str]())
 
@@ -70,4 +75,4 @@ def voted_code(programs: Sequence[str]) -> str:
         length = sum(count * count for count in mine.values()) ** 0.5
         return (shared / length if length else 0.0, -position)
 
-    return candidates[max((p for p, form in enumerate(forms) if counts[form] == most), key=centrality)]
+    return candidates[max((p for p, form in enumerate(forms) if votes[form] == most), key=centrality)]

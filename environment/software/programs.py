@@ -19,6 +19,9 @@ T = TypeVar("T")
 MOST_KEPT = 20_000
 """Runs that are remembered; about a hundred bytes to some kilobytes each."""
 
+WAITING = 4
+"""Programs at once for each processor, where they mostly wait."""
+
 
 class Programs:
     """Runs programs within limits and remembers each run by its content.
@@ -27,12 +30,16 @@ class Programs:
     runs nothing again and its scores stay. Thread-safe.
     """
 
-    def __init__(self, limits: Limits, isolation: str = STRONGEST) -> None:
-        """Raises InvalidInput where the isolation is not to be had."""
-        self._sandbox = Sandbox(limits, isolation)
+    def __init__(self, limits: Limits, isolation: str = STRONGEST, *, waiting: bool = False) -> None:
+        """`waiting` says that programs mostly wait, so that more of them may run than there are processors.
+
+        Raises InvalidInput where the isolation is not to be had.
+        """
+        workers = (WAITING if waiting else 1) * (os.cpu_count() or 1)
+        self._sandbox = Sandbox(limits, isolation, workers=workers)
         self._known: OrderedDict[str, Future[SandboxRun]] = OrderedDict()
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(2 * (os.cpu_count() or 1), thread_name_prefix="programs")
+        self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix="programs")
 
     @property
     def isolation(self) -> str:

@@ -59,6 +59,10 @@ class CodeStage(Stage):
     def vote(self, outputs: Sequence[str]) -> str:
         return voted_code(outputs)
 
+    def weighted_vote(self, outputs: Sequence[str], weights: Sequence[float]) -> str:
+        """The vote, each sample counted by its weight."""
+        return voted_code(outputs, weights)
+
     async def prepare(self, example: SoftwareExample, upstream: Upstream) -> None:
         await self._programs.off_loop(self.messages, example, upstream)
 

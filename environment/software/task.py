@@ -90,7 +90,7 @@ def srdd_task(
         raise InvalidInput("path", "the task reads a file; give its path, such as --set path=FILE")
     examples = load_srdd(Path(path))
     split = split_examples(examples, search_examples, held_out_examples)
-    programs, similarity = Programs(STARTING, isolation), Similarity(embedding_of(embedding))
+    programs, similarity = Programs(STARTING, isolation, waiting=True), Similarity(embedding_of(embedding))
     return live_task(
         "srdd",
         DESCRIPTION.format(isolation=programs.isolation),

@@ -59,6 +59,11 @@ def test_layout_and_comments_have_no_vote() -> None:
     assert voted_code(["def f(x):\n    return 2", commented, plain]) == commented
 
 
+def test_votes_may_have_weights() -> None:
+    assert voted_code(["a = 1", "a = 2", "a=2"], [3.0, 1.0, 1.0]) == "a = 1"
+    assert voted_code(["a = 1", "a = 2", "a=2"], [1.0, 1.0, 1.0]) == "a = 2"
+
+
 def test_empty_outputs_have_no_vote_if_others_do() -> None:
     assert voted_code(["", "", "x = 1"]) == "x = 1"
     assert voted_code(["", ""]) == ""
