@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
+import agenttts as tts
 from agent.belief.belief import Belief
 from agent.belief.response import Insights, choice_tables
 from agent.feasible import FeasibleSpace
 from agent.initial_trials import initial_trials
-from agent.judging import naive_allocation
+from agent.judging import BEST, naive_allocation
 from agent.optuna_gp import PlainParameters
 from agent.optuna_parameters import BoxParameters, Parameters, TreeParameters
 from agent.search import Search
 from agenttts.testing.searchers import PROBLEMS, drive, problem_of, score, space
-from environment.task import load_task
+from environment.task import HELD_OUT, load_task
 from tools.flops import FlopsCost
 from tools.space import Allocation, Choice, Subtask
 
@@ -138,3 +140,39 @@ def test_a_strategy_instead_of_another_is_a_reason() -> None:
     where, cost, _ = PROBLEMS["strategies"]
     search = drive(Search(where, None, "planner", 0, cost=cost), 30)
     assert any("instead of" in t.reason and "majority" in t.reason for t in search.trials)
+
+
+@pytest.mark.parametrize("searcher", ["planner", "tpe"])
+def test_a_recorded_search_over_strategies_is_judged_and_resumed(tmp_path: Path, searcher: str) -> None:
+    storage, options = f"sqlite:///{tmp_path / 'listed.db'}", {"strategies": ["fusion", "majority"]}
+
+    def start(observer: Any = None) -> tts.Result:
+        return tts.run(
+            searcher=searcher, trials=20, batch=5, seed=1, storage=storage, task_options=options, observer=observer
+        )
+
+    whole = start()
+    assert {c.strategy for t in whole.trials for c in t.allocation.values()} == {"fusion", "majority"}
+    held_out = whole.evaluation(BEST, HELD_OUT)
+    assert held_out is not None
+    assert held_out.allocation == whole.best.allocation
+    assert len(held_out.score.per_example) == 50
+
+    class Stop:
+        def session_started(self, *_: object) -> None: ...
+        def judging_started(self) -> None: ...
+        def guideline_written(self, _: object) -> None: ...
+
+        def trial_finished(self, trial: tts.Trial, _: object) -> None:
+            if trial.number == 11:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        start(Stop())
+    resumed = tts.resume("last", storage)
+    assert resumed.session_id != whole.session_id
+    assert [(t.allocation, t.score, t.reason) for t in resumed.trials] == [
+        (t.allocation, t.score, t.reason) for t in whole.trials
+    ]
+    assert resumed.evaluation(BEST, HELD_OUT) == held_out
+    assert resumed.usage.paid == 0, "the first session left every sample in the store"

@@ -74,6 +74,21 @@ def test_search_show_and_resume_agree(agenttts: Run, tmp_path: Path) -> None:
     assert document(agenttts("resume", "last", "--json")) == found
 
 
+def test_what_is_listed_is_shown_and_counted(agenttts: Run) -> None:
+    listing = ("--set", 'strategies={"qa":["majority","fusion"]}')
+    budget = document(agenttts("budget", *listing, "--json"))
+    assert budget["all_allocations"] == 2 * 225
+    assert [row.get("strategy") for row in budget["choices"]] == [None] * 3 + ["majority", "fusion"] * 3
+    found = document(agenttts("search", "--trials", "12", *listing, "--json"))
+    assert found["best"]["allocation"]["qa"]["strategy"] in ("majority", "fusion")
+    assert "strategy" not in found["best"]["allocation"]["retrieval"]
+    assert {"retrieval.model", "qa.strategy"} <= set(found["trials"][0])
+    assert "retrieval.strategy" not in found["trials"][0]
+    shown = agenttts("show", "last").stdout
+    assert "strategy" in shown
+    assert "temperature" not in shown
+
+
 def test_equal_seeds_find_the_same(agenttts: Run) -> None:
     runs = [document(agenttts("search", "--trials", "15", "--searcher", "tpe", "--json")) for _ in range(2)]
     assert [t["score"] for t in runs[0]["trials"]] == [t["score"] for t in runs[1]["trials"]]
@@ -98,6 +113,8 @@ def test_tasks_and_budget(agenttts: Run) -> None:
         (["search", "--trials", "0"], "trials"),
         (["search", "--set", "strategy"], "NAME=VALUE"),
         (["search", "--set", "strategy=vote"], "strategy"),
+        (["search", "--set", 'strategies=["fusion","vote"]'], "subtask 'retrieval' strategies: unknown name 'vote'"),
+        (["search", "--set", "strategies=majority"], "must be a list of names"),
         (["search", "--set", "colour=red"], "colour"),
         (["search", "multihop"], "--model"),
         (["search", "multihop", "--model", "x"], "NAME:PARAMETERS@URL"),
