@@ -35,6 +35,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--output", type=Path, default=FILE, help="default: %(default)s")
+    parser.add_argument(
+        "--without-questions",
+        action="store_true",
+        help="leave the questions out: enough for agent_against_planner.py, not for a replay",
+    )
     given = parser.parse_args()
     agent = {"model": given.agent_model, "base_url": given.agent_url}
     with tempfile.TemporaryDirectory() as folder:
@@ -49,6 +54,8 @@ def main() -> None:
             searcher_options=agent | named_values("--searcher-set", given.searcher_set),
         )
         document = result_to_dict(result, load_transcripts(result.session_id, storage))
+    if given.without_questions:
+        document["transcripts"] = [call | {"messages": []} for call in document["transcripts"]]
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{given.output}: {len(document['transcripts'])} calls, {result.agent.latency / 60:.1f} minutes")
