@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
     from agenttts import langgraph, parsers, votes
+    from environment.allocated import allocated
     from environment.backends.endpoint import Endpoint
     from environment.pipelines.pipeline import Pipeline
     from environment.task import Stage, Task
@@ -54,6 +55,7 @@ _LAZY = {
     "run": "agent.session",
     "Endpoint": "environment.backends.endpoint",
     "Pipeline": "environment.pipelines.pipeline",
+    "allocated": "environment.allocated",
     "Stage": "environment.task",
     "Task": "environment.task",
     "Message": "storage.sample",
@@ -98,6 +100,7 @@ __all__ = [
     "TrialState",
     "UnknownName",
     "UnknownSession",
+    "allocated",
     "compare",
     "langgraph",
     "load_result",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from environment.backend import Backend
+from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
 from environment.task import Example, Task
 from storage.sample import GenerationRequest, Message, Sample
@@ -40,6 +41,7 @@ async def dry_run(task: Task, example: Example) -> DryRun:
     prompts: dict[str, tuple[Message, ...]] = {}
     upstream: dict[str, Any] = {}
     for stage in task.stages:
+        await stage.prepare(example, upstream)
         prompts[stage.name] = stage.messages(example, upstream)
         model = task.space[stage.name].largest.name
         request = GenerationRequest(model, prompts[stage.name], stage.sampling)
@@ -47,7 +49,7 @@ async def dry_run(task: Task, example: Example) -> DryRun:
         output = stage.parse(sample.text, example)
         stage.vote([output])
         if stage.metric:
-            stage.score(output, example)
+            await stage.judge(output, example)
         upstream[stage.name] = output
     return DryRun(prompts, recorded)
 
@@ -58,7 +60,7 @@ async def _graph_prompts(
     from environment.graphs.runner import GraphRunner
 
     assert task.runner is not None  # noqa: S101 - the caller's case
-    runner = task.runner(task, Sampler(_Memory(), backends), math.inf)
+    runner = task.runner(task, Sampler(MemoryStore(), backends), math.inf)
     least = task.space.sample_counts[0]
     choices = {subtask.name: subtask.usual(subtask.largest).choice(least) for subtask in task.space.subtasks}
     await runner.run(Allocation(choices), [example])
@@ -72,17 +74,3 @@ class _Placeholder:
         return [Sample(PLACEHOLDER.format(model=request.model), mean_logprob=-1.0) for _ in indices]
 
     async def aclose(self) -> None: ...
-
-
-@dataclass(slots=True)
-class _Memory:
-    """Samples kept until the dry run ends."""
-
-    samples: dict[str, dict[int, Sample]] = field(default_factory=dict)
-
-    def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
-        return {key: self.samples[key] for key in keys if key in self.samples}
-
-    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
-        for request, index, sample in entries:
-            self.samples.setdefault(request.key, {}).setdefault(index, sample)

@@ -124,6 +124,11 @@ class Sampler:
         self._waiting.append(draw)
         return await draw.result
 
+    def abandon(self) -> None:
+        """Cancels the generations under way, where nobody waits for them any more."""
+        for task in self._tasks:
+            task.cancel()
+
     def _start_batch(self) -> None:
         batch, self._waiting = self._waiting, []
         by_key: dict[str, list[_Draw]] = {}

@@ -88,6 +88,7 @@ class Task:
     every allocation that is run. `runner` makes what runs trials
     that do not go stage by stage. `digest` identifies the files and functions that a person may
     change between a session and its resumption; "" where the package alone decides.
+    `allocation` is the one to work with, where a pipeline names one.
 
     A simulated task has a `simulation` in place of stages, strategies and backends, and says
     "simulated" in its description.
@@ -109,6 +110,7 @@ class Task:
     caps: Sequence[Cap] = ()
     runner: MakeRunner | None = None
     digest: str = ""
+    allocation: Allocation | None = None
 
     def __post_init__(self) -> None:
         stages, subtasks = list(self.metrics), [s.name for s in self.space.subtasks]

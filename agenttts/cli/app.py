@@ -9,7 +9,7 @@ from importlib.metadata import version
 import typer
 from rich.console import Console
 
-from agenttts.cli import budget, check, compare, init, measure, record, search, show, tasks
+from agenttts.cli import budget, check, compare, export, init, measure, record, search, serve, show, tasks
 from tools.errors import AgentttsError, InvalidInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -26,6 +26,8 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("resume")(search.resume)
 app.command("show")(show.show)
+app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.command("record")(record.record)
 app.command("tasks")(tasks.tasks)
 app.command("budget")(budget.budget)

@@ -21,6 +21,9 @@ from tools.space import Allocation, Choice
 KEY = "agenttts"
 """Where a GraphCall lies in config["configurable"]."""
 
+DrawForRun = Callable[..., Awaitable[Sequence[Sample]]]
+"""draw(request, count, run=...): a sampler's, with the run that it is drawn for."""
+
 
 class GraphCall:
     """One run of a graph on one example under one allocation.
@@ -35,10 +38,9 @@ class GraphCall:
         allocation: Allocation,
         stages: Mapping[str, PipelineStage],
         strategies: Mapping[str, str],
-        draw: Callable[..., Awaitable[Sequence[Sample]]],
+        draw: DrawForRun,
     ) -> None:
-        """`strategies` names the strategy of each node whose choice names none; `draw` is a sampler's, but for the
-        `run` it is drawn for."""
+        """`strategies` names the strategy of each node whose choice names none."""
         self.example = example
         self.allocation = allocation
         self.outputs: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from environment.graphs.call import KEY, GraphCall
+from environment.graphs.call import KEY, DrawForRun, GraphCall
 from environment.pipelines.stage import PipelineStage, described, id_of
 from environment.sampler import Ledger, Sampler
 from environment.task import Example, Task
@@ -69,7 +69,6 @@ class GraphRunner(TrialRunner):
         space = self._task.space
         self._task.require_feasible(allocation, self._budget)
         allocation = space.validate(allocation)
-        self._widen(asyncio.get_running_loop())
         ledger = self._sampler.ledger()
         gate = asyncio.Semaphore(AT_ONCE)
         try:
@@ -98,17 +97,20 @@ class GraphRunner(TrialRunner):
     ) -> Mapping[str, float]:
         *inner, last = self._stages.values()
         async with gate:
-            call = GraphCall(
-                example, allocation, self._stages, self._task.strategies, partial(self._sampler.draw, ledger=ledger)
-            )
-            state = await self._invoke(call, example)
+            output, call = await self.output(allocation, example, partial(self._sampler.draw, ledger=ledger))
             self.first_prompts = {**call.prompts, **self.first_prompts}
         scores = {
             stage.name: stage.score(call.outputs[stage.name], example)
             for stage in inner
             if stage.metric and stage.name in call.outputs
         }
-        return scores | {last.name: last.score(self._read(state, example), example)}
+        return scores | {last.name: last.score(output, example)}
+
+    async def output(self, allocation: Allocation, example: Any, draw: DrawForRun) -> tuple[Any, GraphCall]:
+        """What the graph answers on an example, and the call that says what its nodes did."""
+        self._widen(asyncio.get_running_loop())
+        call = GraphCall(example, allocation, self._stages, self._task.strategies, draw)
+        return self._read(await self._invoke(call, example), example), call
 
     async def _invoke(self, call: GraphCall, example: Example) -> Any:
         """The graph's final state. Raises PipelineError for an error of the graph's own code."""

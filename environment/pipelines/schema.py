@@ -192,6 +192,17 @@ class CostSpec(BaseModel):
     name: Text = Field(description="flops, price, or another cost model")
 
 
+class ChoiceSpec(Strict):
+    """What an allocation says of one subtask."""
+
+    model: Text = Field(description="a candidate's name")
+    samples: Count = Field(description="the number of samples")
+    strategy: Text | None = Field(default=None, description="one of the subtask's strategies, where they are searched")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None, description="one of the subtask's temperatures, where they are searched"
+    )
+
+
 class PipelineSpec(Strict):
     """A whole pipeline file."""
 
@@ -211,3 +222,6 @@ class PipelineSpec(Strict):
     budget: Positive | None = Field(default=None, description="the budget in the cost model's unit")
     caps: dict[str, Positive] = Field(default={}, description="the most of further costs, such as {price: 0.01}")
     cost: Annotated[CostSpec, BeforeValidator(_named)] | None = Field(default=None, description="the cost model")
+    allocation: dict[str, ChoiceSpec] | None = Field(
+        default=None, description="the choice of every subtask with which the pipeline works, as exported"
+    )

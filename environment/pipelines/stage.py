@@ -18,7 +18,7 @@ from environment.pipelines.votes import Vote
 from environment.prompt_template import PLAIN_TEXT
 from environment.task import Stage
 from storage.sample import Message, SamplingParameters
-from tools.errors import PipelineError
+from tools.errors import AgentttsError, PipelineError
 
 LOG = logging.getLogger(__name__)
 
@@ -97,6 +97,8 @@ class PipelineStage(Stage):
     def _naming(self, part: str, example: Any) -> Iterator[None]:
         try:
             yield
+        except AgentttsError:
+            raise
         except Exception as error:
             where = f", example {id_of(example)!r}" if example is not None else ""
             raise PipelineError(f"subtask {self.name!r}{where}: the {part} failed: {described(error)}") from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from environment.backends.endpoint import Endpoint
@@ -12,7 +13,7 @@ from environment.pipeline_task import Split
 from environment.pipelines.assembly import assemble, split_of
 from environment.pipelines.dataset import read_rows, shuffled
 from environment.pipelines.marked import Document, Mistake, Place
-from environment.pipelines.schema import PipelineSpec
+from environment.pipelines.schema import ChoiceSpec, PipelineSpec
 from environment.pipelines.sources import Source, endpoint_source, recording_source
 from environment.pipelines.values import Row
 from environment.pipelines.yaml_subtask import SubtaskReader
@@ -21,7 +22,7 @@ from tools.cost import COSTS, CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap
 from tools.registry import check_options
-from tools.space import Model
+from tools.space import Allocation, Choice, Model
 
 MOST_SAMPLES = 100
 
@@ -62,7 +63,7 @@ class _Reader:
         caps = [cap for name, limit in spec.caps.items() if (cap := self._cap(name, limit)) is not None]
         if self._mistakes or source is None or split is None:
             raise self._document.mend(self._mistakes)
-        return assemble(
+        task = assemble(
             spec.name or self._document.path.stem,
             spec.description or f"The pipeline {spec.name or self._document.path.stem!r}.",
             [part for part in parts if part is not None],
@@ -75,6 +76,15 @@ class _Reader:
             caps=caps,
             digest=self._digest(),
         )
+        return task if spec.allocation is None else replace(task, allocation=self._allocation(task, spec.allocation))
+
+    def _allocation(self, task: Task, given: Mapping[str, ChoiceSpec]) -> Allocation:
+        choices = {name: Choice(**choice.model_dump()) for name, choice in given.items()}
+        try:
+            return task.space.validate(choices)
+        except InvalidInput as error:
+            mistake = Mistake(("allocation", *error.field.split(".")), error.problem)
+            raise self._document.mend([mistake]) from None
 
     def _models(self) -> tuple[Sequence[Model], Source | None]:
         models: dict[str, Model] = {}

@@ -1,0 +1,93 @@
+"""`agenttts serve`: a session's best allocation as an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agenttts.cli.options import DEFAULT_STORAGE, Storage
+from tools.errors import InvalidInput
+
+SPARE_CONNECTIONS = 64
+"""Open connections beyond the answers under way and waiting; more are turned away."""
+TOKEN_ENV = "AGENTTTS_SERVE_TOKEN"  # noqa: S105 - the variable's name
+
+
+def serve(
+    session: Annotated[
+        str, typer.Argument(help="Session id, the beginning of one, last, or an exported pipeline file.")
+    ] = "last",
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; others than loopback need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 picks a free one.")] = 8900,
+    input_field: Annotated[
+        str | None, typer.Option("--input", help="The examples' field that a question in plain text fills.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The session's pipeline, where its file has moved or it was a program's object.")
+    ] = None,
+    token_env: Annotated[str, typer.Option(help="The environment variable that holds the bearer token.")] = TOKEN_ENV,
+    concurrency: Annotated[int, typer.Option(min=1, help="Answers that are under way at once.")] = 8,
+    most_bytes: Annotated[int, typer.Option(min=1, help="The longest request body.")] = 1_000_000,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one answer may take.")] = 600.0,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Answer chat requests with a session's best allocation until interrupted.
+
+    The last user message is the question: a text, or a JSON object of the examples' fields.
+    """
+    try:
+        import uvicorn
+
+        from agenttts.serving.application import ServeSettings, application
+    except ImportError:
+        raise InvalidInput("serve", 'needs starlette and uvicorn: pip install "agenttts[serve]"') from None
+    from agent.winner import load_winner
+
+    token = os.environ.get(token_env, "")
+    if not token and not _is_loopback(host):
+        raise InvalidInput("--host", f"{host} can be reached by others: put a bearer token into {token_env} first")
+    winner = load_winner(session, storage, task)
+    pipeline = winner.allocated()
+    listening = _listen(host, port)
+    bound = listening.getsockname()[1]
+    names = {host, "localhost", "127.0.0.1", "[::1]"}
+    settings = ServeSettings(
+        model=winner.task.name,
+        input_field=input_field,
+        token=token,
+        hosts=tuple(sorted(f"{name}:{bound}" for name in names)),
+        most_bytes=most_bytes,
+        concurrency=concurrency,
+        timeout=timeout,
+    )
+    app = application(pipeline, settings)
+    console = Console()
+    console.print(f"{winner.task.name} ({winner.origin}): {winner.allocation}", highlight=False, markup=False)
+    shown = f"[{host}]" if ":" in host else host
+    guarded = "with the token of " + token_env if token else "without a token"
+    console.print(f"Serving on http://{shown}:{bound}/v1, {guarded}. Ctrl-C ends it.", highlight=False, markup=False)
+    most = concurrency + settings.waiting + SPARE_CONNECTIONS
+    config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False, limit_concurrency=most)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InvalidInput("--port", f"cannot listen at {host} port {port}: {error.strerror or error}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
