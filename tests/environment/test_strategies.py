@@ -167,6 +167,16 @@ class TestBestOfN(StrategyConformance):
         run = replace(run_of(4, number=3), stage=Near(), upstream={"before": 2})
         assert output_of(BestOfNVerifier(), run, Drawer(lambda request, index: "1359"[index])) == "5"
 
+    def test_a_verifier_may_be_a_coroutine(self, run_of: RunOf) -> None:
+        class Slow(DigitStage):
+            async def verifier(self, output: Any, example: Any, upstream: Mapping[str, Any]) -> float:  # type: ignore[override]
+                for _ in range(int(output)):
+                    await asyncio.sleep(0)
+                return float(output)
+
+        run = replace(run_of(4), stage=Slow())
+        assert output_of(BestOfNVerifier(), run, Drawer(lambda request, index: "5387"[index])) == "8"
+
     def test_what_could_not_be_read_is_not_rated(self, run_of: RunOf) -> None:
         class Reading(DigitStage):
             def parse(self, text: str, example: Any) -> Any:
