@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import optuna
@@ -15,6 +15,8 @@ from agent.optuna_parameters import Parameters
 from agent.searcher import Problem, Proposal, Searcher
 from tools.space import Allocation
 from tools.trial import Trial, TrialState
+
+Direction = Literal["maximize", "minimize"]
 
 
 class OptunaSearcher(Searcher):
@@ -27,6 +29,8 @@ class OptunaSearcher(Searcher):
 
     parameters: ClassVar[type[Parameters]]
     retries: ClassVar[int] = 20
+    directions: ClassVar[Sequence[Direction]] = ("maximize",)
+    """Of the objectives: the score, then the cost where it counts too."""
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
@@ -37,7 +41,7 @@ class OptunaSearcher(Searcher):
             warnings.simplefilter("ignore", FutureWarning)
             sampler = self.sampler(seed)
         self._study = optuna.create_study(
-            storage=optuna.storages.InMemoryStorage(), direction="maximize", sampler=sampler
+            storage=optuna.storages.InMemoryStorage(), directions=self.directions, sampler=sampler
         )
         self._space = FeasibleSpace(problem)
         self._parameters = self.parameters(self._space)
@@ -65,7 +69,7 @@ class OptunaSearcher(Searcher):
             asked = self._asked[trial.allocation]
             if trial.state is TrialState.COMPLETE and trial.score is not None:
                 self._scores[trial.allocation] = trial.score
-                self._study.tell(asked, trial.score)
+                self._study.tell(asked, self._values(trial.allocation))
             else:
                 self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
 
@@ -76,11 +80,10 @@ class OptunaSearcher(Searcher):
             allocation = self._parameters.suggest(trial)
             if allocation not in self._asked:
                 return self.propose(allocation, trial, "suggested by the sampler")
-            known = self._scores.get(allocation)
-            if known is None:
-                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            if allocation in self._scores:
+                self._study.tell(trial, self._values(allocation))
             else:
-                self._study.tell(trial, known)
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return self.draw(f"{self.retries} suggestions repeated earlier ones")
 
     def draw(self, why: str) -> Proposal | None:
@@ -98,6 +101,10 @@ class OptunaSearcher(Searcher):
         self._asked[allocation] = trial
         self._open.add(allocation)
         return Proposal(allocation, self.name, reason)
+
+    def _values(self, allocation: Allocation) -> list[float]:
+        """The objectives of an allocation whose score is known."""
+        return [self._scores[allocation], self._space.total(allocation)][: len(self.directions)]
 
     def _abandon_untold(self) -> None:
         """Closes proposals that Search dropped, lest the sampler wait for them forever."""

@@ -45,6 +45,10 @@ class Problem:
         """The cost of an allocation. Raises InvalidAllocation, or BudgetExceeded with the numbers."""
         return self.space.require_feasible(allocation, self.budget, self.cost, self.caps)
 
+    def count(self) -> int:
+        """Exactly how many allocations are feasible."""
+        return self.space.count(self.budget, self.cost, self.caps)
+
     def allocations(self) -> Iterator[Allocation]:
         """Lazily, every feasible allocation, in a fixed order."""
         return self.space.allocations(self.budget, self.cost, self.caps)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from agent.judging import BEST, ON_FRONT, Judge
 from agent.loop import Observer, SearchLoop
 from agent.pricing import Caps, caps_from_dicts, caps_to_dicts, priced
 from agent.search import Search
@@ -19,7 +20,7 @@ from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
 from environment.sampler import Sampler
 from environment.simulated.executor import SimulatedExecutor
-from environment.task import HELD_OUT, SEARCH, Task, load_task
+from environment.task import HELD_OUT, Task, load_task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
@@ -30,13 +31,12 @@ from storage.transcript import Transcript
 from tools.cost import COSTS, CostModel
 from tools.errors import AgentttsError, InvalidInput
 from tools.measured import Measurements
-from tools.space import Allocation, Model, SearchSpace, Subtask
 from tools.trial import Guideline, Trial, Usage, best_trial
 from tools.validation import is_count
 
-BEST = "best"
-LARGEST = "largest model everywhere"
-SMALLEST = "smallest model everywhere"
+LARGEST_BUDGET = 2.0
+"""Up to how many times the usual budget a front goes where no budget is given: the paper's high budget
+of 2WikiMultiHopQA is 2.15 times its default."""
 
 
 class SessionObserver(Observer, Protocol):
@@ -77,7 +77,8 @@ class Result:
     """What a finished session found.
 
     `evaluations` holds the best allocation (label BEST) and the naive ones (LARGEST, SMALLEST, where
-    they fit the budget) on the held-out examples. `usage` sums the trials': `usage.requested`
+    they fit the budget) on the held-out examples, and where the session was asked for it the points
+    of the front. `usage` sums the trials': `usage.requested`
     generations without reuse, `usage.fresh` with it, `usage.paid` really produced now. `simulated`
     says that a simulation answered and no model was run.
     """
@@ -117,6 +118,11 @@ class Result:
         """The generations and tokens of all trials."""
         return sum((trial.usage for trial in self.trials), Usage())
 
+    @property
+    def front(self) -> tuple[Evaluation, ...]:
+        """The judged front of score against cost, the cheapest first; empty where none was asked for."""
+        return tuple(sorted((e for e in self.evaluations if e.label.startswith(ON_FRONT)), key=lambda e: e.cost))
+
     def evaluation(self, label: str, split: str = HELD_OUT) -> Evaluation | None:
         """The evaluation with this label, if it was made."""
         return next((e for e in self.evaluations if e.label == label and e.split == split), None)
@@ -135,6 +141,7 @@ def run(
     cost_settings: Mapping[str, Any] | None = None,
     caps: Caps = (),
     measured: Measurements | None = None,
+    front: bool = False,
     task_options: Mapping[str, Any] | None = None,
     searcher_options: Mapping[str, Any] | None = None,
     observer: SessionObserver | None = None,
@@ -143,10 +150,12 @@ def run(
 
     `task` is a name that `load_task` knows, a pipeline or a Task. `budget` is in the cost model's
     unit (by default the task's own), and defaults to the task's, else to one sample of every
-    subtask's largest model. `caps` limit further costs, such as {"price": 0.01}; no allocation
-    beyond one of them is ever run. `measured` is what costs in tokens or seconds go by. `storage` is
-    a database URL. Raises InvalidInput and its kinds before anything is stored; EndpointError,
-    MissingSample, PipelineError or StorageError leave a session that `resume` continues.
+    subtask's largest model (twice that with `front`). `caps` limit further costs, such as
+    {"price": 0.01}; no allocation beyond one of them is ever run. `measured` is what costs in tokens
+    or seconds go by. With `front` every point of the front of score against cost is judged too
+    (agent.pareto). `storage` is a database URL. Raises InvalidInput and its kinds before anything is
+    stored; EndpointError, MissingSample, PipelineError or StorageError leave a session that `resume`
+    continues.
     """
     name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
@@ -160,6 +169,7 @@ def run(
         cost_settings={},
         trials=trials,
         batch=batch,
+        front=front,
     )
     loaded = load_task(name, **config.task_options) if isinstance(task, str) else as_task(task)
     loaded = priced(loaded, cost, cost_settings, caps, measured)
@@ -231,7 +241,9 @@ def prepare(
         task = replace(task, cost=cost, budget=None, caps=caps_from_dicts(config.caps))
     budget = config.budget
     if default_budget:
-        budget = task.space.default_budget(task.cost) if task.budget is None else task.budget
+        default = task.space.default_budget(task.cost)
+        usual = max(default, LARGEST_BUDGET * default) if config.front else default
+        budget = usual if task.budget is None else task.budget
     search = Search(
         task.space,
         budget,
@@ -266,23 +278,6 @@ def _require_unchanged(task: Task, config: SessionConfig) -> None:
         )
 
 
-def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation | None:
-    """One size of model for every subtask, with the most samples, equal for all, that budget and caps allow.
-
-    None where not even one sample of each fits.
-    """
-
-    def pick(subtask: Subtask) -> Model:
-        return subtask.by_size[-1 if largest else 0]
-
-    space: SearchSpace = task.space
-    for count in reversed(space.sample_counts):
-        allocation = Allocation({s.name: s.usual(pick(s)).choice(count) for s in space.subtasks})
-        if space.feasible(allocation, budget, task.cost, task.caps):
-            return allocation
-    return None
-
-
 async def _run(
     record: SessionRecord, task: Task, search: Search, database: Database, observer: SessionObserver | None
 ) -> Result:
@@ -302,7 +297,7 @@ async def _run(
             await loop.run(checkpointer)
         if observer:
             observer.judging_started()
-        await _judge(record, task, search, runner, archive)
+        await Judge(record.id, task, search, runner, archive).run(front=config.front)
     except (asyncio.CancelledError, KeyboardInterrupt):
         archive.set_state(record.id, SessionState.INTERRUPTED)
         raise
@@ -320,27 +315,6 @@ async def _restore(loop: SearchLoop) -> None:
     stored = loop.archive.trials(loop.session_id)
     if stored:
         loop.restore(stored)
-
-
-async def _judge(record: SessionRecord, task: Task, search: Search, runner: TrialRunner, archive: Archive) -> None:
-    """Scores the best and the naive allocations on both splits, where not yet done."""
-    recommended = search.recommended
-    if recommended is None:
-        raise AgentttsError(f"session {record.id}: no trial was completed, there is nothing to judge")
-    budget = record.config.budget
-    contenders = {
-        BEST: recommended.allocation,
-        LARGEST: naive_allocation(task, budget, largest=True),
-        SMALLEST: naive_allocation(task, budget, largest=False),
-    }
-    done = {(evaluation.label, evaluation.split) for evaluation in archive.evaluations(record.id)}
-    for label, allocation in contenders.items():
-        for split in (SEARCH, HELD_OUT):
-            if allocation is None or (label, split) in done:
-                continue
-            outcome = await runner.run(allocation, task.examples(split))
-            cost = task.cost.total(task.space, allocation)
-            archive.save_evaluation(record.id, Evaluation(label, allocation, split, cost, outcome.stage_scores))
 
 
 @asynccontextmanager

@@ -24,7 +24,8 @@ class SessionConfig:
 
     `budget` is in the unit of the cost model called `cost`. `trials` is the number to run, `batch`
     how many are proposed at a time. `caps` are further limits, each as {"cost", "settings", "limit"}.
-    The options are plain values without secrets.
+    `front` says that the whole front of score against cost is judged. The options are plain values
+    without secrets.
 
     `task_digest` is that of the task, which must be the same when the session goes on. `recorded_from`
     and `simulated` are the task's, so that a session can be shown without it; None where the session
@@ -45,6 +46,7 @@ class SessionConfig:
     recorded_from: str | None = None
     simulated: bool | None = None
     caps: Sequence[Mapping[str, Any]] = ()
+    front: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class AgentSearcher(Searcher):
         self._conversation = self._converse(ReplayChat(transcripts, self._chat), stored=len(transcripts))
 
     def ask(self, n: int) -> list[Proposal]:
-        left = self.problem.space.count(self.problem.budget, self.problem.cost) - len(self._trials)
+        left = self.problem.count() - len(self._trials)
         if left <= 0:
             return []
         if self._begun:

@@ -75,7 +75,7 @@ def read_proposals(text: str, problem: Problem, count: int, known: Mapping[Alloc
             break
         try:
             allocation = problem.space.parse(candidate)
-            problem.space.require_feasible(allocation, problem.budget, problem.cost)
+            problem.require_feasible(allocation)
         except InvalidAllocation as error:
             reading.problems.append(f"{_shown(candidate)}: {error}")
             continue

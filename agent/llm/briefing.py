@@ -9,7 +9,7 @@ from typing import Any
 from agent.searcher import Problem
 from environment.strategy import STRATEGIES
 from tools.history import completed
-from tools.space import Model, Subtask
+from tools.space import Choice, Model, Subtask
 from tools.trial import Guideline, Trial, TrialState
 
 BEFORE_ALL = -1
@@ -30,6 +30,7 @@ def problem_values(problem: Problem) -> dict[str, Any]:
         "budget": number(problem.budget),
         "unit": cost.unit,
         "formula": cost.formula,
+        "caps": [{"limit": number(c.limit), "unit": c.cost.unit, "formula": c.cost.formula} for c in problem.caps],
         "counts": space.counts_text,
         "strategies": [strategy_line(name) for name in strategies],
         "subtasks": [
@@ -60,8 +61,7 @@ def _model_rows(problem: Problem, subtask: Subtask, model: Model) -> list[dict[s
     counts = problem.space.sample_counts
     by_price: dict[tuple[str, str], list[str]] = {}
     for variant in subtask.variants_of([model]):
-        costs = (problem.cost.subtask(subtask, variant.choice(count)) for count in (counts[0], counts[-1]))
-        first, last = map(number, costs)
+        first, last = (_shown_costs(problem, subtask, variant.choice(count)) for count in (counts[0], counts[-1]))
         by_price.setdefault((first, last), []).append(variant.strategy or "")
     return [
         {
@@ -73,6 +73,12 @@ def _model_rows(problem: Problem, subtask: Subtask, model: Model) -> list[dict[s
         }
         for (first, last), names in by_price.items()
     ]
+
+
+def _shown_costs(problem: Problem, subtask: Subtask, choice: Choice) -> str:
+    """A choice's cost; with those that have a cap after it, in their units."""
+    further = [f"{number(cap.cost.subtask(subtask, choice))} {cap.cost.unit}" for cap in problem.caps]
+    return ", ".join([number(problem.cost.subtask(subtask, choice)), *further])
 
 
 def history_values(trials: Sequence[Trial], limit: int) -> dict[str, Any]:

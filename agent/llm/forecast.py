@@ -9,12 +9,12 @@ from itertools import islice
 
 from agent.belief.belief import Belief, Estimate
 from agent.belief.response import ChoiceTable, Insights, choice_tables
+from agent.feasible import FeasibleSpace
 from agent.llm.briefing import number
 from agent.llm.extent import Extent
 from agent.planner.frontier import Frontier
 from agent.recommendation import recommend
 from agent.searcher import Problem
-from tools.cost import within_budget
 from tools.history import completed
 from tools.space import Allocation, Choice, Variant
 from tools.trial import Trial
@@ -63,10 +63,8 @@ class Forecast:
         self._problem = problem
         self._tables = choice_tables(problem.space)
         self._frontier = Frontier(problem, self._tables)
-        self._costs = [
-            {choice: problem.cost.subtask(subtask, choice) for choice in table.choices}
-            for subtask, table in zip(problem.space.subtasks, self._tables, strict=True)
-        ]
+        space = FeasibleSpace(problem)
+        self._menus = [space.menu(subtask, {}) for subtask in problem.space.subtasks]
 
     def told(self, trials: Sequence[Trial], extent: Extent) -> Told | None:
         """The forecast after some trials; None while none is complete."""
@@ -90,11 +88,11 @@ class Forecast:
     def _changes(self, belief: Belief, base: Trial, tried: set[Allocation], count: int) -> dict[Allocation, Estimate]:
         """The best untried changes of one subtask's choice, about `count`, equally many for each subtask."""
         best: dict[Allocation, Estimate] = {}
-        for name, costs in zip(base.allocation, self._costs, strict=True):
-            changed = (base.allocation.replace(name, choice) for choice in costs)
+        for name, table in zip(base.allocation, self._tables, strict=True):
+            changed = (base.allocation.replace(name, choice) for choice in table.choices)
             fitting = [a for a in changed if a not in tried and self._problem.feasible(a)]
             ranked = sorted(zip(fitting, belief.estimates(fitting), strict=True), key=lambda pair: -pair[1].mean)
-            best |= dict(ranked[: math.ceil(count / len(self._costs))])
+            best |= dict(ranked[: math.ceil(count / len(self._tables))])
         return best
 
     def _untried(
@@ -109,10 +107,9 @@ class Forecast:
 
     def _curves(self, belief: Belief, base: Trial, position: int, count: int) -> SubtaskCurves:
         """The curves of a subtask's best models, within its share of `count`, over the samples that fit the budget."""
-        table, costs = self._tables[position], self._costs[position]
-        room = self._problem.budget - sum(min(c.values()) for i, c in enumerate(self._costs) if i != position)
+        table, menu = self._tables[position], self._menus[position]
         estimates = dict(zip(table.choices, belief.curve(position, base.allocation), strict=True))
-        curves = _by_variant(table, {c: e for c, e in estimates.items() if within_budget(costs[c], room)})
+        curves = _by_variant(table, {c: e for c, e in estimates.items() if c.samples in menu.get(c.variant, ())})
         peaks = {variant: max(e.mean for e in curve.values()) for variant, curve in curves.items()}
         shown = sorted(peaks, key=lambda variant: -peaks[variant])[: max(1, count // len(self._tables))]
         names = list(base.allocation)

@@ -13,6 +13,7 @@ from tools.cost import within_budget
 from tools.curves import fit_curve
 from tools.errors import InvalidInput
 from tools.history import history_rows, stage_points
+from tools.space import Allocation
 from tools.trial import Trial
 from tools.validation import is_count
 
@@ -88,7 +89,7 @@ class AgentFunctions:
             "total": round(total, 6),
             "left_of_budget": round(self.problem.budget - total, 6),
             "unit": cost.unit,
-        }
+        } | self._further(allocation)
 
     def _check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         allocation = self.problem.space.parse(arguments.get("allocation"))
@@ -99,7 +100,14 @@ class AgentFunctions:
             "cost": round(total, 6),
             "tried": tried is not None,
             "score": None if tried is None else tried.score,
-        }
+        } | self._further(allocation)
+
+    def _further(self, allocation: Allocation) -> dict[str, Any]:
+        """What an allocation costs in each cost that has a cap; nothing where there is none."""
+        totals = [(cap, cap.cost.total(self.problem.space, allocation)) for cap in self.problem.caps]
+        caps = [{"cost": round(total, 9), "cap": cap.limit, "unit": cap.cost.unit} for cap, total in totals]
+        within = all(within_budget(total, cap.limit) for cap, total in totals)
+        return {"caps": caps, "within_every_cap": within} if caps else {}
 
     def _history(self, arguments: Mapping[str, Any]) -> list[dict[str, object]]:
         limit = arguments.get("limit", MOST_ROWS)

@@ -10,9 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from agent.judging import BEST, LARGEST, SMALLEST
 from agent.pricing import LIMIT, NAMED
 from agent.search import trial_row
-from agent.session import BEST, LARGEST, SMALLEST, Result
+from agent.session import Result
 from environment.task import HELD_OUT, SEARCH
 from storage.evaluation import Evaluation
 from storage.transcript import Transcript

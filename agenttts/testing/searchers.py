@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from agent.searcher import Problem, Proposal, Searcher
 from tools.cost import CostModel
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost
+from tools.limits import Cap
 from tools.price import PriceCost
 from tools.space import Allocation, Model, SearchSpace, Subtask
 from tools.trial import StageScore, Trial, TrialState
@@ -22,16 +24,20 @@ Build = Callable[..., Searcher]
 """A Searcher class, or anything that is called like one: build(problem, seed, **options)."""
 
 MODELS = (Model("1b", 1e9, 0.1, 0.2), Model("8b", 8e9, 0.5, 1.0), Model("70b", 70e9, 2.0, 4.0))
+OPPOSED = (Model("1b", 1e9, 4.0, 8.0), Model("8b", 8e9, 1.0, 2.0), Model("70b", 70e9, 0.1, 0.2))
+"""The smaller, the dearer: what is cheap in FLOPs is dear in dollars."""
 LENGTHS = ((2048, 128), (256, 64), (512, 32))
 
 
-def space(stages: int, listed: Sequence[Mapping[str, Any]] = (), **counts: Any) -> SearchSpace:
+def space(
+    stages: int, listed: Sequence[Mapping[str, Any]] = (), models: Sequence[Model] = MODELS, **counts: Any
+) -> SearchSpace:
     """A space of one to three subtasks s0, s1, s2 with three models each.
 
     `listed` has the strategies and temperatures of the first subtasks, as Subtask takes them.
     """
     subtasks = [
-        Subtask(f"s{i}", MODELS, prompt_tokens=p, generation_tokens=g, **(listed[i] if i < len(listed) else {}))
+        Subtask(f"s{i}", models, prompt_tokens=p, generation_tokens=g, **(listed[i] if i < len(listed) else {}))
         for i, (p, g) in enumerate(LENGTHS[:stages])
     ]
     return SearchSpace(subtasks, **counts)
@@ -58,6 +64,24 @@ PROBLEMS: Mapping[str, tuple[SearchSpace, CostModel, float | None]] = {
     "temperatures, few fit": (space(2, [{}, {"temperatures": [0.0, 1.0]}], sample_counts=[1, 2]), FlopsCost(), 65.0),
 }
 """Space, cost and budget (None: the default one), by what is special about them."""
+
+
+CAPPED: Mapping[str, tuple[SearchSpace, CostModel, float, tuple[Cap, ...]]] = {
+    "dollars beside FLOPs": (space(2, max_samples=100), FlopsCost(), 900.0, (Cap(PriceCost(), 0.002),)),
+    "the cheapest of each cost is no choice": (
+        space(3, models=OPPOSED, max_samples=100),
+        FlopsCost(),
+        300.0,
+        (Cap(PriceCost(), 0.0035),),
+    ),
+    "few fit, two caps": (
+        space(2, models=OPPOSED, sample_counts=[1, 2, 4]),
+        FlopsCost(),
+        120.0,
+        (Cap(PriceCost(), 0.006), Cap(PriceCost(examples=2, shared_prompt=False), 0.015)),
+    ),
+}
+"""Space, cost, budget and caps, by what is special about them."""
 
 
 def score(allocation: Allocation) -> dict[str, float]:
@@ -117,13 +141,18 @@ class SearcherConformance:
 
     @pytest.fixture
     def start(self, build: Callable[[Problem, int], Searcher]) -> Callable[..., Search]:
-        """A search with the searcher under test: start(space, seed, budget=, cost=)."""
+        """A search with the searcher under test: start(space, seed, budget=, cost=, caps=)."""
 
         def begin(
-            where: SearchSpace, seed: int, *, budget: float | None = None, cost: CostModel | None = None
+            where: SearchSpace,
+            seed: int,
+            *,
+            budget: float | None = None,
+            cost: CostModel | None = None,
+            caps: Sequence[Cap] = (),
         ) -> Search:
-            problem = problem_of(where, cost or FlopsCost(), budget)
-            return Search(where, problem.budget, build(problem, seed), seed, cost=problem.cost)
+            problem = replace(problem_of(where, cost or FlopsCost(), budget), caps=caps)
+            return Search(where, problem.budget, build(problem, seed), seed, cost=problem.cost, caps=caps)
 
         return begin
 
@@ -136,6 +165,16 @@ class SearcherConformance:
         assert len(set(allocations)) == len(allocations)
         assert all(where.feasible(allocation, search.problem.budget, cost) for allocation in allocations)
         assert len(allocations) == min(self.trials, where.count(search.problem.budget, cost))
+
+    @pytest.mark.parametrize("capped", CAPPED)
+    def test_every_trial_is_within_every_cap(self, start: Callable[..., Search], capped: str) -> None:
+        """Caps hold like the budget, and leave no dead end: while something is untried, it is proposed."""
+        where, cost, budget, caps = CAPPED[capped]
+        search = drive(start(where, 1, budget=budget, cost=cost, caps=caps), self.trials)
+        allocations = [trial.allocation for trial in search.trials]
+        assert len(set(allocations)) == len(allocations)
+        assert all(where.feasible(allocation, budget, cost, caps) for allocation in allocations)
+        assert len(allocations) == min(self.trials, where.count(budget, cost, caps))
 
     def test_strategies_that_are_listed_are_tried(self, start: Callable[..., Search]) -> None:
         """A strategy is part of the search like a model: another than the first listed is proposed too."""

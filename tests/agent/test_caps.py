@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import agenttts as tts
-from agent.session import LARGEST, SMALLEST
+from agent.judging import LARGEST, SMALLEST
 from environment.executor import Executor
 from environment.memory_sink import MemorySink
 from environment.sampler import Sampler

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from storage.transcript import Transcript
 from tests.agent.test_searchers import drive, score, space
 from tools.errors import AgentttsError, InvalidInput, UnknownName
 from tools.flops import FlopsCost
+from tools.limits import Cap
+from tools.price import PriceCost
 from tools.space import Allocation, Choice
 
 SPACE = space(2, max_samples=20)
@@ -63,12 +66,12 @@ class ScriptedChat:
         return ChatAnswer(self.proposals.pop(0), prompt_tokens=100, generation_tokens=20)
 
 
-def searcher_with(chat: ChatModel, **options: Any) -> LlmSearcher:
+def searcher_with(chat: ChatModel, problem: Problem = PROBLEM, **options: Any) -> LlmSearcher:
     class Scripted(LlmSearcher):
         def connect(self) -> ChatModel:
             return chat
 
-    return Scripted(PROBLEM, 0, **options)
+    return Scripted(problem, 0, **options)
 
 
 def second_batch(chat: ScriptedChat, count: int = 2, **options: Any) -> Search:
@@ -276,3 +279,31 @@ def test_unusable_settings_are_one_clear_line(
     build: Callable[[], Search] = lambda: Search(SPACE, None, "llm", **options)  # noqa: E731
     with pytest.raises(error, match=message):
         build()
+
+
+def test_the_agent_is_told_of_caps_and_nothing_beyond_one_is_taken() -> None:
+    capped = replace(PROBLEM, caps=(Cap(PriceCost(), 0.001),))
+    dear = {"s0": stage("70b", 1), "s1": stage("1b", 1)}
+    functions = AgentFunctions(capped, ())
+    for name in ("allocation_cost", "check_allocation"):
+        found = json.loads(functions.call(name, json.dumps({"allocation": dear})))
+        assert found["within_every_cap"] is False
+        assert found["caps"][0]["cost"] > found["caps"][0]["cap"] == 0.001
+        assert "caps" not in functions_of_the_uncapped(name, dear)
+    chat = ScriptedChat([GOOD])
+    search = Search(SPACE, None, searcher_with(chat, capped, functions=False), caps=capped.caps)
+    drive(search, 5, batch=5)
+    search.ask(2)
+    for expected in (
+        "And at most 0.001 dollars for one example",
+        "70b: 70B parameters; 1 sample costs",
+        "dollars, 20 cost",
+    ):
+        assert expected in chat.seen[-1]
+    reading = read_proposals(json.dumps({"allocations": [dear]}), capped, 1, {})
+    assert reading.accepted == []
+    assert "cap price: the allocation costs" in reading.problems[0]
+
+
+def functions_of_the_uncapped(name: str, allocation: Mapping[str, Any]) -> Any:
+    return json.loads(AgentFunctions(PROBLEM, ()).call(name, json.dumps({"allocation": allocation})))

@@ -8,9 +8,11 @@ import pytest
 from agent.initial_trials import initial_trials
 from agent.llm.chat import ChatAnswer, ChatModel
 from agent.llm.searcher import LlmSearcher
+from agent.optuna_front import FrontNsga2Searcher, FrontTpeSearcher
 from agent.optuna_gp import GpSearcher
 from agent.optuna_random import RandomSearcher
 from agent.optuna_tpe import TpeSearcher
+from agent.planner.front_searcher import FrontPlannerSearcher
 from agent.planner.searcher import PlannerSearcher
 from agent.search import Search
 from agent.searcher import SEARCHERS, Problem, Searcher
@@ -27,6 +29,27 @@ class TestPlanner(SearcherConformance):
     @pytest.fixture
     def searcher(self) -> type[Searcher]:
         return PlannerSearcher
+
+
+class TestPlannerFront(SearcherConformance):
+    # Many budgets are looked at in each batch, which takes its time.
+    trials = 14
+
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return FrontPlannerSearcher
+
+
+class TestTpeFront(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return FrontTpeSearcher
+
+
+class TestNsga2Front(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> type[Searcher]:
+        return FrontNsga2Searcher
 
 
 class TestRandom(SearcherConformance):
