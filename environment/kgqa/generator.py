@@ -66,6 +66,8 @@ def generate_examples(count: int, seed: int, *, candidates: int = 12) -> list[Kg
     """
     if not is_count(count):
         raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
+    if not isinstance(seed, int) or seed < 0:
+        raise InvalidInput("seed", f"must be a whole number of 0 or more, got {seed!r}")
     if not is_count(candidates) or not CANDIDATES[0] <= candidates <= CANDIDATES[1]:
         raise InvalidInput("candidates", f"must be from {CANDIDATES[0]} to {CANDIDATES[1]}, got {candidates!r}")
     return [_example(KINDS[number % len(KINDS)], (seed, number), candidates) for number in range(count)]

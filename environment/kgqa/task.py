@@ -10,7 +10,7 @@ from environment.kgqa.generator import MAX_GOLD, generate_examples
 from environment.kgqa.loaders import load_kgqa
 from environment.kgqa.stages import NumberedTripleRetrievalStage, TripleRetrievalStage, qa_stage
 from environment.live_task import example_count, live_task, split_examples
-from environment.pipeline_task import Split
+from environment.pipeline_task import Listed, Split
 from environment.task import Stage, Task
 from tools.errors import InvalidInput
 from tools.validation import is_count
@@ -34,6 +34,8 @@ def generated_task(
     candidates: int = 12,
     metric: str = "em",
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
     sample_counts: Sequence[int] | None = None,
 ) -> Task:
@@ -47,6 +49,8 @@ def generated_task(
         Split(examples[:search_examples], examples[search_examples:]),
         models,
         strategy=strategy,
+        strategies=strategies,
+        temperatures=temperatures,
         max_samples=max_samples,
         sample_counts=sample_counts,
     )
@@ -63,6 +67,8 @@ def cwq_task(
     gold: str = "path",
     metric: str = "em",
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
 ) -> Task:
     """Live: ComplexWebQuestions from a file with triples (`path`), its answers from the official file (`answers`)."""
@@ -75,6 +81,8 @@ def cwq_task(
         split_examples(examples, search_examples, held_out_examples),
         models,
         strategy=strategy,
+        strategies=strategies,
+        temperatures=temperatures,
         max_samples=max_samples,
     )
 
@@ -90,6 +98,8 @@ def webqsp_task(
     gold: str = "path",
     metric: str = "em",
     strategy: str = "fusion",
+    strategies: Listed[str] = (),
+    temperatures: Listed[float] = (),
     max_samples: int = 100,
 ) -> Task:
     """Live: WebQuestionsSP from a file with triples (`path`), its answers from the official file (`answers`)."""
@@ -102,6 +112,8 @@ def webqsp_task(
         split_examples(examples, search_examples, held_out_examples),
         models,
         strategy=strategy,
+        strategies=strategies,
+        temperatures=temperatures,
         max_samples=max_samples,
     )
 

@@ -96,6 +96,8 @@ def test_as_many_candidates_as_asked(candidates: int) -> None:
     [
         ({"count": 0}, "count"),
         ({"count": True}, "count"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 0.5}, "seed"),
         ({"candidates": 7}, "candidates"),
         ({"candidates": 101}, "candidates"),
         ({"candidates": 9.5}, "candidates"),
