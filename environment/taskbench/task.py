@@ -48,7 +48,7 @@ def automation_task(
             SelectionStage("selection.j2", max_tokens=32, most=MOST_NEEDED, stop=BLANK_LINE),
             ParameterStage("parameters.j2", max_tokens=80, most=MOST_NEEDED, stop=BLANK_LINE),
         ],
-        [(256, 24), (384, 16), (384, 32)],
+        [(192, 24), (416, 16), (304, 32)],
         Split(examples[:search_examples], examples[search_examples:]),
         models,
         strategy=strategy,

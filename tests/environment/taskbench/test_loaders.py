@@ -122,13 +122,15 @@ def test_a_mistake_in_the_tools_names_file_tool_and_field(tmp_path: Path, text: 
 
 def test_a_file_that_is_missing_is_one_clear_line(tmp_path: Path) -> None:
     data, tools = write(tmp_path, [record(number) for number in range(4)])
-    for options, field in (
+    none = str(tmp_path / "none.json")
+    faulty: list[tuple[dict[str, Any], str]] = [
         ({}, "tools"),
         ({"path": str(data)}, "tools"),
         ({"tools": str(tools)}, "path"),
-        ({"path": str(data), "tools": str(tmp_path / "none.json")}, "tools"),
-        ({"path": str(tmp_path / "none.json"), "tools": str(tools)}, "path"),
-    ):
+        ({"path": str(data), "tools": none}, "tools"),
+        ({"path": none, "tools": str(tools)}, "path"),
+    ]
+    for options, field in faulty:
         with pytest.raises(InvalidInput) as caught:
             taskbench_task(models=MODELS, **options)
         assert caught.value.field == field

@@ -67,13 +67,16 @@ class Scripted:
         self.prompts.append(shown)
         system = request.messages[0]
         (stage,) = [s for s in self.task.stages if s.messages(self.task.search_examples[0], GOLD)[0] == system]
-        example = next((e for e in self.task.search_examples if self._asks(shown, e)), None)
-        right = self.writers[stage.name](cast(AutomationExample, example))
+        # A later stage may show the steps alone; where they stand among more, the longer list is meant.
+        examples = cast(Sequence[AutomationExample], self.task.search_examples)
+        known = [example for example in examples if self._asks(shown, example)]
+        example = max(known, key=lambda example: len(example.steps), default=examples[0])
+        right = self.writers[stage.name](example)
         return [Sample("?! [{" if self.nonsense and index % 3 == 2 else right) for index in indices]
 
     @staticmethod
-    def _asks(shown: str, example: Any) -> bool:
-        return example.request in shown or "\n".join(example.steps) in shown
+    def _asks(shown: str, example: AutomationExample) -> bool:
+        return example.request in shown or all(step in shown for step in example.steps)
 
     async def aclose(self) -> None: ...
 
