@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from environment.backends.endpoint import Endpoint
 from environment.pipeline_task import Split
@@ -63,7 +64,7 @@ class _Reader:
         caps = [cap for name, limit in spec.caps.items() if (cap := self._cap(name, limit)) is not None]
         if self._mistakes or source is None or split is None:
             raise self._document.mend(self._mistakes)
-        task = assemble(
+        task = self._assembled(
             spec.name or self._document.path.stem,
             spec.description or f"The pipeline {spec.name or self._document.path.stem!r}.",
             [part for part in parts if part is not None],
@@ -76,7 +77,26 @@ class _Reader:
             caps=caps,
             digest=self._digest(),
         )
+        self._require_costs(task)
         return task if spec.allocation is None else replace(task, allocation=self._allocation(task, spec.allocation))
+
+    def _assembled(self, *parts: Any, **settings: Any) -> Task:
+        try:
+            return assemble(*parts, **settings)
+        except InvalidInput as error:
+            raise self._document.mend([Mistake((), str(error))]) from None
+
+    def _require_costs(self, task: Task) -> None:
+        """Raises InvalidInput where a cost needs a fact about a model that the file does not tell."""
+        least = task.space.sample_counts[0]
+        for number, given in enumerate(self._spec.models):
+            with self._noting(("models", number)):
+                for subtask in task.space.subtasks:
+                    for model in (model for model in subtask.models if model.name == given.name):
+                        for cost in (task.cost, *(cap.cost for cap in task.caps)):
+                            cost.subtask(subtask, subtask.usual(model).choice(least))
+        if self._mistakes:
+            raise self._document.mend(self._mistakes)
 
     def _allocation(self, task: Task, given: Mapping[str, ChoiceSpec]) -> Allocation:
         choices = {name: Choice(**choice.model_dump()) for name, choice in given.items()}

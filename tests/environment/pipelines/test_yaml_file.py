@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from environment.dry_run import dry_run
 from environment.pipelines.yaml_file import load_yaml
@@ -164,6 +169,7 @@ def test_functions_beside_the_file_are_found(load: Load, tmp_path: Path) -> None
         ("endpoint: local, ", "", "models[0]: needs an endpoint"),
         ('"http://127.0.0.1:1/v1"', '"ftp://x"', "endpoints.local: endpoint.base_url: must be an http(s) URL"),
         ("name: large", "name: 'small'", "models[1].name: 'small' stands twice"),
+        (", generation_price: 0.4", "", "models[0]: model 'small' prices: unknown; give prompt_price"),
         ("concurrency: 2", "concurrency: 0", "endpoints.local.concurrency: "),
         ("concurrency: 2", "concurrency: two", "endpoints.local.concurrency: "),
         ("data.jsonl", "none.jsonl", "dataset.file: "),
@@ -291,3 +297,52 @@ def test_load_task_finds_a_file_and_takes_no_options(load: Load, tmp_path: Path)
         load_task(str(tmp_path / "pipeline.yaml"), strategy="majority")
     with pytest.raises(InvalidInput, match="cannot be read"):
         load_task(str(tmp_path / "none.yml"))
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["a:b", "{{", "7B"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where every value of a document stands."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(place for key, inner in items for place in places(inner, (*at, key)))]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_stands_in_a_file_it_becomes_a_task_or_one_clear_refusal(load: Load, data: st.DataObject) -> None:
+    document = YAML(typ="safe").load(GOOD)
+    for _ in range(data.draw(st.integers(1, 2))):
+        place = data.draw(st.sampled_from(places(document)[1:]))
+        owner = document
+        for key in place[:-1]:
+            owner = owner[key]
+        if data.draw(st.booleans()) and isinstance(owner, dict):
+            owner[data.draw(st.text(max_size=8))] = data.draw(plain)
+        else:
+            owner[place[-1]] = data.draw(plain)
+    text = StringIO()
+    YAML(typ="safe").dump(document, text)
+    refusal = ""
+    try:
+        task = load(text.getvalue())
+        assert task.space.count(1e9, task.cost) >= 0
+    except InvalidInput as error:
+        refusal = str(error)
+    assert not refusal or ("pipeline.yaml" in refusal and "line" in refusal)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text() | st.text(st.sampled_from("a:-[]{}&*!|>'\"\n\t #%@,?0.")))
+def test_any_text_is_refused_or_read(load: Load, text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"pipeline\.yaml"):
+        load(text)
