@@ -14,6 +14,8 @@ from tools.trial import Trial
 
 TIE = 0.001
 """Expected scores this close are equal: the cheaper allocation is recommended."""
+STEP = 0.01
+"""What a dearer allocation must be expected to gain to be on the front: less is hardly worth its cost."""
 
 
 def recommend(problem: Problem, trials: Sequence[Trial]) -> Trial | None:
@@ -32,10 +34,10 @@ def recommend(problem: Problem, trials: Sequence[Trial]) -> Trial | None:
 
 
 def recommend_front(problem: Problem, trials: Sequence[Trial]) -> list[Trial]:
-    """The complete trials that are expected to do better than every cheaper one, the cheapest first."""
+    """The complete trials that are expected to do better by STEP than every cheaper one, the cheapest first."""
     expected = expected_scores(problem, trials)
     done = [trial for trial in trials if trial.number in expected]
-    return front(done, lambda trial: trial.cost, lambda trial: expected[trial.number], TIE)
+    return front(done, lambda trial: trial.cost, lambda trial: expected[trial.number], STEP)
 
 
 def expected_scores(problem: Problem, trials: Sequence[Trial]) -> dict[int, float]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.comparison.plan import SearcherEntry, TaskEntry
     from agent.comparison.result import Comparison
     from agent.measurement import measure_recording, measure_session
+    from agent.pareto import Front, load_front, pareto
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
     from agenttts import langgraph, parsers, votes
@@ -51,6 +52,9 @@ _LAZY = {
     "load_result": "agent.session",
     "measure_recording": "agent.measurement",
     "measure_session": "agent.measurement",
+    "Front": "agent.pareto",
+    "load_front": "agent.pareto",
+    "pareto": "agent.pareto",
     "resume": "agent.session",
     "run": "agent.session",
     "Endpoint": "environment.backends.endpoint",
@@ -72,6 +76,7 @@ __all__ = [
     "Endpoint",
     "EndpointError",
     "FlopsCost",
+    "Front",
     "Guideline",
     "InvalidAllocation",
     "InvalidInput",
@@ -103,9 +108,11 @@ __all__ = [
     "allocated",
     "compare",
     "langgraph",
+    "load_front",
     "load_result",
     "measure_recording",
     "measure_session",
+    "pareto",
     "parsers",
     "resume",
     "run",

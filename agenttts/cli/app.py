@@ -9,7 +9,7 @@ from importlib.metadata import version
 import typer
 from rich.console import Console
 
-from agenttts.cli import budget, check, compare, export, init, measure, record, search, serve, show, tasks
+from agenttts.cli import budget, check, compare, export, init, measure, pareto, record, search, serve, show, tasks
 from tools.errors import AgentttsError, InvalidInput
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("search")(search.search)
+app.command("pareto")(pareto.pareto)
 app.command("compare")(compare.compare)
 app.command("init")(init.init)
 app.command("check")(check.check)

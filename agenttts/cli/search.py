@@ -145,9 +145,13 @@ def resume(
 
 
 def _print(result: Result, as_json: bool) -> None:
+    from agent.pareto import Front
+    from agenttts.cli.pareto import print_front
     from agenttts.cli.summary import print_result, result_to_dict
 
     if as_json:
         typer.echo(json.dumps(result_to_dict(result), indent=2))
+    elif result.config.front:
+        print_front(Console(), Front.of(result))
     else:
         print_result(Console(), result)

@@ -290,16 +290,10 @@ def test_the_agent_is_told_of_caps_and_nothing_beyond_one_is_taken() -> None:
         assert found["within_every_cap"] is False
         assert found["caps"][0]["cost"] > found["caps"][0]["cap"] == 0.001
         assert "caps" not in functions_of_the_uncapped(name, dear)
-    chat = ScriptedChat([GOOD])
-    search = Search(SPACE, None, searcher_with(chat, capped, functions=False), caps=capped.caps)
-    drive(search, 5, batch=5)
-    search.ask(2)
-    for expected in (
-        "And at most 0.001 dollars for one example",
-        "70b: 70B parameters; 1 sample costs",
-        "dollars, 20 cost",
-    ):
-        assert expected in chat.seen[-1]
+    chat = ScriptedChat([GOOD] * 50)
+    drive(Search(SPACE, None, searcher_with(chat, capped, functions=False), caps=capped.caps), 8, batch=2)
+    for expected in ("And at most 0.001 dollars for one example", "dollars, 20 cost"):
+        assert any(expected in prompt for prompt in chat.seen)
     reading = read_proposals(json.dumps({"allocations": [dear]}), capped, 1, {})
     assert reading.accepted == []
     assert "cap price: the allocation costs" in reading.problems[0]

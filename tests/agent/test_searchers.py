@@ -33,7 +33,8 @@ class TestPlanner(SearcherConformance):
 
 class TestPlannerFront(SearcherConformance):
     # Many budgets are looked at in each batch, which takes its time.
-    trials = 14
+    trials = 12
+    problems = ("one stage", "two stages", "negative costs", "only one fits", "strategies and temperatures")
 
     @pytest.fixture
     def searcher(self) -> type[Searcher]:
