@@ -203,6 +203,13 @@ class StrategyConformance:
         assert outputs[0] == outputs[1]
         assert draws[0].drawn == draws[1].drawn
 
+    def test_one_sample_is_the_answer(self, strategy: Strategy, run_of: Callable[..., StageRun]) -> None:
+        """With one sample there is nothing to combine: searchers count on it that all strategies are alike there."""
+        for number in range(4):
+            run, draw = run_of(1, number), Drawer(digits)
+            assert asyncio.run(strategy.run(run, draw)) == run.stage.parse(digits(draw.drawn[0][0], 0), run.example)
+            assert [count for _, count in draw.drawn] == [1]
+
     def test_runs_side_by_side_do_not_disturb_each_other(
         self, strategy: Strategy, run_of: Callable[..., StageRun]
     ) -> None:
