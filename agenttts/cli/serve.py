@@ -55,27 +55,29 @@ def serve(
         raise InvalidInput("--host", f"{host} can be reached by others: put a bearer token into {token_env} first")
     winner = load_winner(session, storage, task)
     pipeline = winner.allocated()
-    listening = _listen(host, port)
-    bound = listening.getsockname()[1]
-    names = {host, "localhost", "127.0.0.1", "[::1]"}
-    settings = ServeSettings(
-        model=winner.task.name,
-        input_field=input_field,
-        token=token,
-        hosts=tuple(sorted(f"{name}:{bound}" for name in names)),
-        most_bytes=most_bytes,
-        concurrency=concurrency,
-        timeout=timeout,
-    )
-    app = application(pipeline, settings)
-    console = Console()
-    console.print(f"{winner.task.name} ({winner.origin}): {winner.allocation}", highlight=False, markup=False)
-    shown = f"[{host}]" if ":" in host else host
-    guarded = "with the token of " + token_env if token else "without a token"
-    console.print(f"Serving on http://{shown}:{bound}/v1, {guarded}. Ctrl-C ends it.", highlight=False, markup=False)
-    most = concurrency + settings.waiting + SPARE_CONNECTIONS
-    config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False, limit_concurrency=most)
-    uvicorn.Server(config).run(sockets=[listening])
+    with _listen(host, port) as listening:
+        bound = listening.getsockname()[1]
+        names = {host, "localhost", "127.0.0.1", "[::1]"}
+        settings = ServeSettings(
+            model=winner.task.name,
+            input_field=input_field,
+            token=token,
+            hosts=tuple(sorted(f"{name}:{bound}" for name in names)),
+            most_bytes=most_bytes,
+            concurrency=concurrency,
+            timeout=timeout,
+        )
+        app = application(pipeline, settings)
+        console = Console()
+        console.print(f"{winner.task.name} ({winner.origin}): {winner.allocation}", highlight=False, markup=False)
+        shown = f"[{host}]" if ":" in host else host
+        guarded = "with the token of " + token_env if token else "without a token"
+        console.print(
+            f"Serving on http://{shown}:{bound}/v1, {guarded}. Ctrl-C ends it.", highlight=False, markup=False
+        )
+        most = concurrency + settings.waiting + SPARE_CONNECTIONS
+        config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False, limit_concurrency=most)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -317,7 +317,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at, *(place for key, inner in items for place in places(inner, (*at, key)))]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_stands_in_a_file_it_becomes_a_task_or_one_clear_refusal(load: Load, data: st.DataObject) -> None:
     document = YAML(typ="safe").load(GOOD)
@@ -341,7 +341,7 @@ def test_whatever_stands_in_a_file_it_becomes_a_task_or_one_clear_refusal(load: 
     assert not refusal or ("pipeline.yaml" in refusal and "line" in refusal)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text() | st.text(st.sampled_from("a:-[]{}&*!|>'\"\n\t #%@,?0.")))
 def test_any_text_is_refused_or_read(load: Load, text: str) -> None:
     with pytest.raises(InvalidInput, match=r"pipeline\.yaml"):
