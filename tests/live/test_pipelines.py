@@ -30,7 +30,7 @@ def test_the_yaml_starter_runs_on_a_live_model(server: LiveServer, tmp_path: Pat
     kept = [line for line in lines if "qwen" not in line]
     text = "\n".join(model if line.startswith("  - {name: smollm2") else line for line in kept)
     text = text.replace("search: 20", "search: 3").replace("held_out: 20", "held_out: 2")
-    file.write_text(text.replace("[1, 2, 4, 8, 16]", "[1, 2, 4]") + "budget: 100\n", encoding="utf-8")
+    file.write_text(text.replace("[1, 2, 4, 8, 16]", "[1, 2, 4]") + "\nbudget: 100\n", encoding="utf-8")
 
     checked = document("check", "pipeline.yaml", cwd=tmp_path)
     assert checked["answers_in_prompts"] == "placeholders"
