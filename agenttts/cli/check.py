@@ -164,13 +164,17 @@ def _print(console: Console, task: Task, summary: dict[str, Any]) -> None:
         console.print(f"Warning: {warning}", style="yellow", markup=False)
 
 
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2g}"
+
+
 def _print_estimate(console: Console, summary: dict[str, Any]) -> None:
     found = summary["estimate"]
     table = Table("", "requests", "generations", "prompt tokens", "generated tokens", "dollars", "hours")
     for title, work in (("with reuse", found["with_reuse"]), ("without", found["without_reuse"])):
         dollars = "unknown" if work["dollars"] is None else f"{work['dollars']:,.2f}"
         counts = [f"{work[name]:,.0f}" for name in ("requests", "generations", "prompt_tokens", "generation_tokens")]
-        table.add_row(title, *counts, dollars, f"{work['hours']:,.2f}")
+        table.add_row(title, *counts, dollars, _hours(work["hours"]))
     console.print(table)
     console.print(
         f"Estimated for {found['trials']} random trials within the budget and the judging of the result, by the "
