@@ -28,7 +28,7 @@ DIGITS = 4
 
 def measured_recording(task: Task) -> Measurements:
     """What the requests of a recorded task took when they were recorded, for all of its models."""
-    return asyncio.run(measure(task, _covering(task), MemorySink(), task.connect()))
+    return asyncio.run(measure(task, covering(task), MemorySink(), task.connect()))
 
 
 async def measure(
@@ -72,7 +72,7 @@ class NotingSampler(Sampler):
         return await super().draw(request, count, ledger, run)
 
 
-def _covering(task: Task) -> Iterator[Allocation]:
+def covering(task: Task) -> Iterator[Allocation]:
     """Every choice of every subtask once, beside the others' largest model with the most samples."""
     space = task.space
     most = {s.name: s.usual(s.largest).choice(space.max_samples) for s in space.subtasks}
@@ -83,7 +83,7 @@ def _covering(task: Task) -> Iterator[Allocation]:
 
 def _measured(noted: Mapping[str, bool], store: SampleSink) -> Measured:
     samples = store.fetch(noted)
-    requests = {key: list(_requests(samples[key])) for key in noted if key in samples}
+    requests = {key: list(requests_of(samples[key])) for key in noted if key in samples}
     every = [request for group in requests.values() for request in group]
     sampling = [request for key, group in requests.items() if noted[key] for request in group] or every
     seconds = _seconds(every)
@@ -99,7 +99,7 @@ def _measured(noted: Mapping[str, bool], store: SampleSink) -> Measured:
     )
 
 
-def _requests(samples: Mapping[int, Sample]) -> Iterator[list[Sample]]:
+def requests_of(samples: Mapping[int, Sample]) -> Iterator[list[Sample]]:
     """The samples that came together: the first one pays the prompt, all have the request's latency."""
     number = 0
 
@@ -116,7 +116,7 @@ def _seconds(requests: Sequence[Sequence[Sample]]) -> list[float]:
     """The non-negative line of Measured through the requests' seconds, by least squares.
 
     Where all requests held as many generations, a token of each and a step of all cannot be told
-    apart; then everything counts by the token, so that larger requests are not taken to be free.
+    apart; then steps are left out, so that larger requests are not taken to be free.
     """
     from scipy.optimize import nnls
 

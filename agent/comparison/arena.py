@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from inspect import signature
 from typing import cast
 
 from agent.comparison.budgets import budget_value
 from agent.comparison.plan import Plan, TaskEntry
+from agent.pricing import priced
 from environment.simulated.executor import SimulatedExample, SimulatedExecutor
 from environment.simulation import Optimum, Simulation
 from environment.task import HELD_OUT, TASKS, Task, load_task
 from environment.trial_runner import Outcome
-from tools.cost import COSTS
 from tools.errors import InvalidInput
 from tools.registry import check_options
 from tools.space import Allocation
@@ -112,7 +111,7 @@ def open_arena(plan: Plan, position: int, draw: int | None) -> Arena:
     options = dict(entry.options) | ({} if draw is None else {"draw": draw})
     task = load_task(entry.name, **options)
     if plan.cost:
-        task = replace(task, cost=COSTS.get(plan.cost)(**plan.cost_settings))
+        task = priced(task, plan.cost, plan.cost_settings)
     if task.simulation is not None:
         return SimulatedArena(task, task.simulation)
     if task.recorded_from:

@@ -56,7 +56,7 @@ class RecordedArena(Arena):
         counted = RunUsage()
 
         def score(allocation: Allocation) -> Outcome:
-            self.task.space.require_feasible(allocation, budget, self.task.cost)
+            self.task.require_feasible(allocation, budget)
             found = self._evaluate([allocation], SEARCH)[0]
             return Outcome(found.stage_scores, counted.of(found.drawn))
 
