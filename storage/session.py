@@ -48,6 +48,10 @@ class SessionConfig:
     caps: Sequence[Mapping[str, Any]] = ()
     front: bool = False
 
+    def __post_init__(self) -> None:
+        # The database keeps them as a list, which equals no tuple.
+        object.__setattr__(self, "caps", tuple(self.caps))
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
