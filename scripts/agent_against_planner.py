@@ -13,6 +13,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -30,12 +31,17 @@ REPORTED = sorted((Path(__file__).parents[1] / "docs" / "llm-agent").glob("*.jso
 CHECKPOINTS = (10, 25, 50)
 
 
-def open_task(config: Mapping[str, Any]) -> tuple[Arena, Problem]:
-    """The judge of a session's task, and its problem."""
-    plan = Plan((TaskEntry(config["task"], config["task_options"]),), (SearcherEntry("planner"),))
-    arena = open_arena(plan, 0, None)
+@cache
+def open_task(name: str, options: str) -> Arena:
+    """The judge of a task, which scores an allocation once; `options` is JSON."""
+    plan = Plan((TaskEntry(name, json.loads(options)),), (SearcherEntry("planner"),))
+    return open_arena(plan, 0, None)
+
+
+def problem_of(arena: Arena, config: Mapping[str, Any]) -> Problem:
+    """A session's problem."""
     task = arena.task
-    return arena, Problem(task.space, task.cost, config["budget"], task.name, task.description, task.metrics)
+    return Problem(task.space, task.cost, config["budget"], task.name, task.description, task.metrics)
 
 
 def trials_of(session: Mapping[str, Any], problem: Problem) -> list[Trial]:
@@ -153,7 +159,8 @@ def main() -> None:
     for file in parser.parse_args().files:
         session = json.loads(file.read_text(encoding="utf-8"))
         config = session["config"]
-        arena, problem = open_task(config)
+        arena = open_task(config["task"], json.dumps(config["task_options"]))
+        problem = problem_of(arena, config)
         trials = trials_of(session, problem)
         label = f"{config['searcher_options']['model']}, seed {config['seed']}"
         results[label] = figures(trials, arena, problem)
