@@ -149,7 +149,7 @@ def print_exact(console: Console, benchmark: Benchmark) -> None:
         table.add_row(f"{benchmark.costs[allocation]:,.0f}", str(allocation), *scores)
     console.print(table)
     console.print(
-        f"Held out it makes up {benchmark.ratio(exact, held_out=True):.3f} of the exact front of the held-out examples: "
+        f"Held out it makes up {benchmark.ratio(exact, held_out=True):.3f} of the exact front of those examples: "
         "maxima over few examples, which no search without them can count on."
     )
 
