@@ -66,7 +66,7 @@ def generate_tool_graph(seed: int) -> ToolGraph:
     return ToolGraph(kinds, tools, dependencies)
 
 
-def generate_examples(count: int, seed: int, *, candidates: int = 8) -> list[AutomationExample]:
+def generate_examples(count: int, seed: int, *, candidates: int = 6) -> list[AutomationExample]:
     """`count` different requests of one to three tools, their structures in turn.
 
     Each offers `candidates` shuffled tools: the needed ones, then neighbours of these in the

@@ -17,6 +17,8 @@ from storage.sample import Message, SamplingParameters
 
 PROMPTS = Path(__file__).parent / "prompts"
 DECOMPOSITION, SELECTION, PARAMETERS = "decomposition", "tool-selection", "parameter-prediction"
+TEMPERATURE = 0.5
+"""That of AgentTTS's released code for TaskBench; at 0.9 small models lose the form of the answer."""
 
 
 class AutomationStage(Stage):
@@ -24,7 +26,7 @@ class AutomationStage(Stage):
 
     def __init__(self, prompt: str, max_tokens: int, most: int, *, stop: tuple[str, ...] = ()) -> None:
         """`prompt` is a file of the prompts' folder; `most` bounds what is handed on of a response."""
-        self.sampling = SamplingParameters(temperature=0.9, max_tokens=max_tokens, stop=stop)
+        self.sampling = SamplingParameters(temperature=TEMPERATURE, max_tokens=max_tokens, stop=stop)
         self.most = most
         self._prompt = PromptTemplate(PROMPTS / prompt)
 

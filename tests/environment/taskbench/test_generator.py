@@ -30,7 +30,7 @@ def test_requests_need_one_to_three_different_tools_of_those_on_offer() -> None:
     for example in EXAMPLES:
         needed = [call.tool for call in example.calls]
         offered = {tool.id: tool for tool in example.tools}
-        assert len(offered) == len(example.tools) == 8
+        assert len(offered) == len(example.tools) == 6
         assert len(set(needed)) == len(needed) == len(example.steps)
         for call in example.calls:
             assert tuple(argument.name for argument in call.arguments) == offered[call.tool].parameters
@@ -75,7 +75,7 @@ def test_the_place_of_a_needed_tool_on_the_list_gives_nothing_away() -> None:
     places = Counter(
         [tool.id for tool in example.tools].index(call.tool) for example in EXAMPLES for call in example.calls
     )
-    assert set(places) == set(range(8))
+    assert set(places) == set(range(6))
     assert max(places.values()) < 1.5 * min(places.values())
 
 
