@@ -42,7 +42,7 @@ def test_no_trial_and_no_naive_allocation_exceeds_a_cap(tmp_path: Path) -> None:
     assert within(TASK, capped.trials, PriceCost(), CAP)
     assert capped.evaluation(LARGEST) is None
     assert capped.evaluation(SMALLEST) is not None
-    assert capped.config.caps == [{"cost": "price", "settings": PriceCost().settings(), "limit": CAP}]
+    assert list(capped.config.caps) == [{"cost": "price", "settings": PriceCost().settings(), "limit": CAP}]
 
 
 def test_a_capped_session_that_was_killed_goes_on_under_its_caps(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_given_context_is_never_exceeded(tmp_path: Path) -> None:
     assert any("no room for its result" in call.messages[-1]["content"] for call in calls)
 
 
-@pytest.mark.parametrize(("name", "context"), [("llm-zs", 1500), ("agenthpo", 2500), ("mlcopilot", 2500)])
+@pytest.mark.parametrize(("name", "context"), [("llm-zs", 1500), ("agenthpo", 2700), ("mlcopilot", 2700)])
 def test_the_baselines_keep_within_it_too(name: str, context: int) -> None:
     chat = RecordingChat([FIRST, *["nothing usable"] * 100])
     search = drive(search_with(name, chat, context_tokens=context), 60, batch=5)
