@@ -38,7 +38,7 @@ def url(path: Path) -> str:
 
 
 def test_the_front_rises_in_cost_and_in_expectation_and_is_judged_on_held_out_examples(tmp_path: Path) -> None:
-    found = tts.pareto(TASK, trials=25, storage=url(tmp_path))
+    found = tts.pareto(TASK, trials=14, storage=url(tmp_path))
     problem = Problem(load_task(TASK).space, FlopsCost(), found.result.config.budget)
     assert [point.trial for point in found.points] == recommend_front(problem, found.result.trials)
     expected = expected_scores(problem, found.result.trials)
@@ -57,7 +57,7 @@ def test_the_largest_budget_is_twice_that_of_a_search_and_a_budget_buys_the_dear
     tmp_path: Path,
 ) -> None:
     task = load_task(TASK)
-    found = tts.pareto(TASK, trials=20, storage=url(tmp_path))
+    found = tts.pareto(TASK, trials=10, storage=url(tmp_path))
     assert found.result.config.budget == pytest.approx(2 * task.space.default_budget(task.cost))
     assert found.within(math.inf) == found.points[-1]
     assert found.within(found.points[1].cost) == found.points[1]
@@ -65,7 +65,7 @@ def test_the_largest_budget_is_twice_that_of_a_search_and_a_budget_buys_the_dear
 
 
 def test_a_front_that_was_stopped_is_resumed_like_any_session(tmp_path: Path) -> None:
-    whole = tts.pareto(TASK, trials=20, batch=5, seed=2, storage=url(tmp_path), caps={"price": 0.002})
+    whole = tts.pareto(TASK, trials=12, batch=4, seed=2, storage=url(tmp_path), caps={"price": 0.002})
 
     class Stop:
         def session_started(self, *_: object) -> None: ...
@@ -73,11 +73,11 @@ def test_a_front_that_was_stopped_is_resumed_like_any_session(tmp_path: Path) ->
         def guideline_written(self, _: object) -> None: ...
 
         def trial_finished(self, trial: tts.Trial, _: object) -> None:
-            if trial.number == 11:
+            if trial.number == 6:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tts.pareto(TASK, trials=20, batch=5, seed=2, storage=url(tmp_path), caps={"price": 0.002}, observer=Stop())
+        tts.pareto(TASK, trials=12, batch=4, seed=2, storage=url(tmp_path), caps={"price": 0.002}, observer=Stop())
     with Database.open(url(tmp_path)) as database:
         stopped = Archive(database).session("last")
     assert stopped.state is SessionState.INTERRUPTED
