@@ -24,6 +24,8 @@ class Ability:
     proven_choices: int = 1
     seed: bool = True
     logprobs: bool = True
+    stream: bool = True
+    stream_usage: bool = True
     limit: str = "max_tokens"
 
     def asks(self, wanted: int) -> int:
@@ -47,6 +49,12 @@ class Ability:
         if "logprobs" in body and any(complains_about(error, name) for name in ("logprobs", "top_logprobs")):
             self.logprobs = False
             return "logprobs"
+        if "stream_options" in body and complains_about(error, "stream_options"):
+            self.stream_usage = False
+            return "stream_options"
+        if "stream" in body and complains_about(error, "stream"):
+            self.stream = False
+            return "stream"
         if "seed" in body and complains_about(error, "seed"):
             self.seed = False
             return "seed"
@@ -75,6 +83,11 @@ def request_body(request: GenerationRequest, run: range, redraw: int, ability: A
     if ability.logprobs:
         # Strategies read them, and with several choices their number is the only exact count of each one's tokens.
         body |= {"logprobs": True, "top_logprobs": 1}
+    if request.race is not None and ability.stream:
+        # A server that sends as it goes notices that a loser's connection has closed; others finish unheard.
+        body["stream"] = True
+        if ability.stream_usage:
+            body["stream_options"] = {"include_usage": True}
     return body
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from environment.backends.chat_answer import ChatAnswer, Choice, TokenMeter
 from environment.backends.chat_request import Ability, request_body, runs_of
+from environment.backends.chat_stream import whole_answer
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import HINTS, PassingError, is_passing, readable, retry_after
 from environment.side_by_side import first_to_finish
@@ -48,9 +49,9 @@ class OpenAIBackend:
     batched, up to their own rounding.
 
     The starters of a race are requests of their own, sent side by side as far as `concurrency`
-    allows. When enough have finished, the connections of the others are closed, which makes servers
-    stop, and those still waiting for their turn are never sent. A sample of a race carries the
-    tokens of its own request, prompt included; what a cancelled one had used is unknown.
+    allows, and streamed. When enough have finished, the connections of the others are closed, which
+    makes servers stop, and those still waiting for their turn are never sent. A sample of a race
+    carries the tokens of its own request, prompt included; what a cancelled one had used is unknown.
     """
 
     def __init__(self, endpoint: Endpoint, *, sleep: Sleep = asyncio.sleep) -> None:
@@ -185,26 +186,27 @@ class OpenAIBackend:
         body = request_body(request, run, redraw, ability)
         async with self._slots:
             started = time.perf_counter()
-            content = await self._post(request.model, body)
+            answer = await self._post(request.model, body)
             latency = time.perf_counter() - started
-        try:
-            answer = ChatAnswer.model_validate_json(content)
-        except ValidationError as error:
-            shown = self._shown(content.decode(errors="replace"))
-            problem = f"an answer that is no chat completion ({error.errors()[0]['msg']}): {shown}"
-            raise PassingError(problem) from None
         if not answer.choices:
             raise PassingError("an answer without choices")
         return answer, latency
 
-    async def _post(self, model: str, body: dict[str, Any]) -> bytes:
-        client = self._connect()
+    async def _post(self, model: str, body: dict[str, Any]) -> ChatAnswer:
+        completions = self._connect().chat.completions
+        content = b""
         try:
             # The client's own time-out starts anew with every byte that comes in.
             async with asyncio.timeout(self.endpoint.timeout):
-                response = await client.chat.completions.with_raw_response.create(**body)
-                content: bytes = response.content
-                return content
+                if "stream" in body:
+                    async with await completions.create(**body) as stream:
+                        return whole_answer([chunk async for chunk in stream])
+                content = (await completions.with_raw_response.create(**body)).content
+                return ChatAnswer.model_validate_json(content)
+        except ValidationError as error:
+            shown = self._shown(content.decode(errors="replace"))
+            problem = f"an answer that is no chat completion ({error.errors()[0]['msg']}): {shown}"
+            raise PassingError(problem) from None
         # `from None` throughout: the client's errors hold the request, and with it the key.
         except TimeoutError:
             raise PassingError(f"no answer within {self.endpoint.timeout:g} s") from None

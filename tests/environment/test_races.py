@@ -14,7 +14,7 @@ import pytest
 from agenttts.testing.strategies import DigitStage
 from environment.backends.chat_request import draw_seed
 from environment.backends.endpoint import Endpoint
-from environment.backends.openai_backend import OpenAIBackend
+from environment.backends.openai_backend import OpenAIBackend, Sleep
 from environment.sampler import Sampler
 from environment.side_by_side import first_to_finish
 from environment.strategies.short_m_at_k import Short3AtK
@@ -23,6 +23,7 @@ from storage.database import Database
 from storage.sample import GenerationRequest, Message, Race, SamplingParameters
 from storage.samples import SampleStore
 from tests.environment.chat_server import text_of, tokens_of
+from tests.environment.openai_sessions import Waits
 from tests.environment.racing_server import RacingServer
 from tools.errors import EndpointError, InvalidInput
 from tools.trial import Usage
@@ -37,9 +38,10 @@ def seeds(request: GenerationRequest, *starters: int) -> list[int]:
 
 
 @asynccontextmanager
-async def racing(**endpoint: Any) -> AsyncIterator[tuple[RacingServer, OpenAIBackend]]:
+async def racing(sleep: Sleep = asyncio.sleep, **endpoint: Any) -> AsyncIterator[tuple[RacingServer, OpenAIBackend]]:
     async with RacingServer() as server:
-        backend = OpenAIBackend(Endpoint(server.base_url, **({"timeout": 60.0, "max_attempts": 1} | endpoint)))
+        options = {"timeout": 60.0, "max_attempts": 1} | endpoint
+        backend = OpenAIBackend(Endpoint(server.base_url, **options), sleep=sleep)
         try:
             yield server, backend
         finally:
@@ -59,7 +61,10 @@ async def test_the_first_to_finish_come_in_their_order_and_the_others_are_cut_of
         assert server.abandoned == set(server.started) - set(server.order), "the client closed these connections"
         assert [sample.prompt_tokens for sample in samples] == [7, 7, 7], "each was a request of its own"
         assert [sample.generation_tokens for sample in samples] == [tokens_of(sample.text) for sample in samples]
-        assert all(sample.mean_logprob is not None for sample in samples)
+        assert [sample.mean_logprob for sample in samples] == [
+            pytest.approx(-0.125 * (tokens_of(sample.text) + 1)) for sample in samples
+        ]
+        assert all(body["stream"] and body["stream_options"]["include_usage"] for body in server.bodies)
 
 
 async def test_starters_beyond_the_endpoints_concurrency_wait_and_may_never_be_sent() -> None:
@@ -71,6 +76,31 @@ async def test_starters_beyond_the_endpoints_concurrency_wait_and_may_never_be_s
         assert sample.text == text_of(server.order[0])
         assert sorted(server.started) == seeds(request, 0, 1)
         assert server.abandoned == set(seeds(request, 0))
+
+
+@pytest.mark.parametrize(("refused", "streamed"), [("stream_options", True), ("stream", False), ("logprobs", True)])
+async def test_what_a_server_does_not_take_is_left_out(refused: str, streamed: bool) -> None:
+    request = race(3, 2)
+    async with racing(max_attempts=2) as (server, backend):
+        server.refuses, server.order, server.together = refused, seeds(request, 2, 0), 3
+        samples = await backend.generate(request, [0, 1])
+        await server.all_left()
+        assert [sample.text for sample in samples] == [text_of(seed) for seed in server.order]
+        assert server.abandoned == set(seeds(request, 1))
+        taken = [body for body in server.bodies if refused not in body]
+        assert len(taken) == 3
+        assert all(("stream" in body) == streamed for body in taken)
+        if refused != "logprobs":
+            assert [sample.generation_tokens for sample in samples] == [tokens_of(sample.text) for sample in samples]
+
+
+async def test_a_stream_that_breaks_off_is_no_sample_and_is_asked_for_again() -> None:
+    request = race(3, 1)
+    async with racing(max_attempts=3, sleep=Waits()) as (server, backend):
+        server.breaks, server.order, server.together = set(seeds(request, 1)), seeds(request, 1), 3
+        (sample,) = await backend.generate(request, [0])
+        assert sample.text == text_of(server.order[0])
+        assert len(server.bodies) == 4
 
 
 async def test_the_backend_serves_on_after_a_race() -> None:
