@@ -46,6 +46,12 @@ class RetrievalStage(Stage):
     ) -> tuple[Message, ...]:
         return self._prompt.render(passages=example.candidates, question=example.question, responses=responses)
 
+    def revision_messages(
+        self, example: MultihopExample, upstream: Mapping[str, object], response: str
+    ) -> tuple[Message, ...]:
+        """The last response as the one proposal; small models lose the task in a conversation about it."""
+        return self.fusion_messages(example, upstream, [response])
+
     def parse(self, text: str, example: MultihopExample) -> tuple[int, ...]:
         """The passages whose words stand in the response, the first mentioned up to the bound."""
         return copied_candidates(text, example.candidates, self.max_chosen)
@@ -86,6 +92,12 @@ class QaStage(Stage):
     ) -> tuple[Message, ...]:
         passages = [example.candidates[position] for position in upstream[RETRIEVAL]]
         return self._prompt.render(passages=passages, question=example.question, responses=responses)
+
+    def revision_messages(
+        self, example: MultihopExample, upstream: Mapping[str, tuple[int, ...]], response: str
+    ) -> tuple[Message, ...]:
+        """The last answer as the one proposal; small models lose the task in a conversation about it."""
+        return self.fusion_messages(example, upstream, [response])
 
     def parse(self, text: str, example: MultihopExample) -> str:
         """The first line that says anything, without an "Answer:" label and closing marks."""

@@ -14,6 +14,8 @@ from environment.multihop.loaders import load_hotpotqa, load_two_wiki
 from environment.multihop.numbered import NumberedRetrievalStage
 from environment.multihop.stages import QaStage, RetrievalStage
 from environment.multihop.task import generated_task, two_wiki_task
+from environment.strategies.revision import revision_messages
+from environment.strategy import StageRun
 from tools.errors import InvalidInput
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "2wikimultihopqa_50.json"
@@ -107,6 +109,17 @@ def test_equal_weights_change_no_vote(chosen: list[set[int]]) -> None:
     assert retrieval.weighted_vote(outputs, [1.0] * len(outputs)) == retrieval.vote(outputs)
     answers = [str(output) for output in outputs]
     assert qa.weighted_vote(answers, [1.0] * len(answers)) == qa.vote(answers)
+
+
+def test_a_revision_shows_the_last_response_as_the_one_proposal() -> None:
+    for stage, upstream in (
+        (RetrievalStage(32, 2), {}),
+        (NumberedRetrievalStage(32, 2), {}),
+        (QaStage(10), {"retrieval": (0,)}),
+    ):
+        run = StageRun(stage, EXAMPLE, upstream, "m", 2)
+        assert revision_messages(run, "Umber") == stage.fusion_messages(EXAMPLE, upstream, ["Umber"])
+        assert "\nUmber\n" in revision_messages(run, "Umber")[-1].content
 
 
 def test_the_verifiers_prefer_what_fits_the_question_and_the_facts() -> None:
