@@ -19,9 +19,7 @@ def read_records(path: str | Path, read: Callable[[dict[str, Any]], T], *, membe
     is missing and ValueError, naming the field, for one that is unusable; both become InvalidInput,
     as does a file that cannot be read. Records are counted from 0.
     """
-    if not str(path):
-        raise InvalidInput("path", "the task reads a file; give its path, such as --set path=FILE")
-    records = _records(Path(path), member)
+    records = _records(given_path(path), member)
     if not isinstance(records, list) or not records:
         inside = f" under {member!r}" if member else ""
         raise InvalidInput("path", f"{path} must hold a list of at least one record{inside}")
@@ -43,6 +41,13 @@ def texts(value: object, field: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{field} must be a list of texts, at least one")
     return tuple(value)
+
+
+def given_path(path: str | Path) -> Path:
+    """The path of a task's file. Raises InvalidInput where none was given."""
+    if not str(path):
+        raise InvalidInput("path", "the task reads a file; give its path, such as --set path=FILE")
+    return Path(path)
 
 
 def _records(path: Path, member: str) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from agent.belief.belief import Belief
 from agent.belief.regression import Array
@@ -17,10 +19,6 @@ from tools.space import Allocation
 
 DRAWS = 256
 """Draws from the belief over which the gain of a batch is averaged."""
-NOMINATING = 48
-"""Draws whose best allocations are considered, beside those of the belief's mean."""
-NOMINATED = 8
-"""How many untried allocations each of them nominates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,32 @@ class Pick:
     gain: float
 
 
+class Worth(Protocol):
+    """What a set of allocations is worth, while it grows."""
+
+    def gains(self, free: npt.NDArray[np.bool_]) -> Array:
+        """What each candidate would add; -1 for those that are not free."""
+
+    def take(self, place: int) -> None:
+        """Adds a candidate to the set."""
+
+
+class BestScore:
+    """The mean over draws of the highest score in the set and among the trials."""
+
+    def __init__(self, values: Array, candidates: int) -> None:
+        self._values, known = values[:, :candidates], values[:, candidates:]
+        # Before any trial the first pick gains against the middle of what is possible.
+        self._best = known.max(axis=1) if known.shape[1] else np.full(len(values), np.median(values))
+
+    def gains(self, free: npt.NDArray[np.bool_]) -> Array:
+        gained = np.maximum(self._values - self._best[:, None], 0.0).mean(axis=0)
+        return np.where(free, gained, -1.0)
+
+    def take(self, place: int) -> None:
+        self._best = np.maximum(self._best, self._values[:, place])
+
+
 class BatchChooser:
     """Chooses allocations that together raise the expected best score most.
 
@@ -44,10 +68,23 @@ class BatchChooser:
     over what is possible, and no trial goes to what is certainly worse.
     """
 
+    nominating: ClassVar[int] = 48
+    """Draws whose best allocations are considered, beside those of the belief's mean."""
+    nominated: ClassVar[int] = 8
+    """How many untried allocations each of them nominates, by each frontier."""
+
     def __init__(self, problem: Problem, tables: Sequence[ChoiceTable]) -> None:
         self._names = [subtask.name for subtask in problem.space.subtasks]
         self._tables = tables
-        self._frontier = Frontier(problem, tables)
+        self._frontiers = self.frontiers(problem)
+
+    def frontiers(self, problem: Problem) -> list[Frontier]:
+        """Those that nominate allocations."""
+        return [Frontier(problem, self._tables)]
+
+    def worth(self, values: Array, candidates: Sequence[Allocation], tried: Sequence[Allocation]) -> Worth:
+        """What allocations add, from the scores (columns) of candidates, then trials, by every draw (rows)."""
+        return BestScore(values, len(candidates))
 
     def choose(
         self,
@@ -60,18 +97,17 @@ class BatchChooser:
     ) -> list[Pick]:
         """Up to `n` picks that are not among `taken`; `tried` has scores. Fewer when no more fit."""
         draws = [belief.sample(rng) for _ in range(DRAWS)]
-        candidates = self._candidates([belief.mean(), *draws[:NOMINATING]], max(n, NOMINATED), taken)
-        values = self._values(draws, [*candidates, *tried])
-        values, known = values[:, : len(candidates)], values[:, len(candidates) :]
-        # Before any trial the first pick gains against the middle of what is possible.
-        best = known.max(axis=1) if tried else np.full(DRAWS, np.median(values) if candidates else 0.0)
+        candidates = self._candidates([belief.mean(), *draws[: self.nominating]], max(n, self.nominated), taken)
+        if not candidates:
+            return []
+        worth = self.worth(self._values(draws, [*candidates, *tried]), candidates, tried)
         picks: list[Pick] = []
         free = np.ones(len(candidates), dtype=bool)
         while len(picks) < min(n, len(candidates)):
-            gains = np.where(free, np.maximum(values - best[:, None], 0.0).mean(axis=0), -1.0)
+            gains = worth.gains(free)
             place = int(gains.argmax())
             free[place] = False
-            best = np.maximum(best, values[:, place])
+            worth.take(place)
             picks.append(Pick(candidates[place], float(gains[place])))
         return picks
 
@@ -79,9 +115,10 @@ class BatchChooser:
         self, nominating: Sequence[Sequence[Response]], each: int, taken: Collection[Allocation]
     ) -> list[Allocation]:
         nominated: dict[Allocation, None] = {}
-        for responses in nominating:
-            untried = (allocation for allocation, _ in self._frontier.ranked(responses) if allocation not in taken)
-            nominated.update(dict.fromkeys(islice(untried, each)))
+        for frontier in self._frontiers:
+            for responses in nominating:
+                untried = (allocation for allocation, _ in frontier.ranked(responses) if allocation not in taken)
+                nominated.update(dict.fromkeys(islice(untried, each)))
         return list(nominated)
 
     def _values(self, draws: Sequence[Sequence[Response]], allocations: Sequence[Allocation]) -> Array:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.belief.belief import Belief
 from agent.belief.regression import Array
-from agent.belief.response import ChoiceTable, Response
-from agent.planner.batch import DRAWS, BatchChooser, Pick
+from agent.belief.response import ChoiceTable
+from agent.planner.batch import BatchChooser
 from agent.planner.frontier import Frontier
 from agent.searcher import Problem
 from tools.cost import BUDGET_TOLERANCE
@@ -23,10 +21,30 @@ LEVELS = 24
 """Budgets over which the gain is summed."""
 NOMINATING_LEVELS = 8
 """Those of them for which allocations are nominated."""
-NOMINATING = 16
-"""Draws whose best allocations within each of these are considered, beside those of the belief's mean."""
-NOMINATED = 4
-"""How many untried allocations each of them nominates within each budget."""
+
+
+class FrontWorth:
+    """The mean over draws and budget levels of the highest score that each level buys."""
+
+    def __init__(self, values: Array, candidates: int, affordable: npt.NDArray[np.bool_]) -> None:
+        """`affordable` says for each allocation (rows) which levels (columns) it fits."""
+        self._values, self._affordable, self._candidates = values, affordable, candidates
+        # What a budget that buys no trial's allocation is worth: the least there is.
+        self._best = np.repeat(values.min(axis=1)[:, None], affordable.shape[1], axis=1)
+        for place in range(candidates, values.shape[1]):
+            self.take(place)
+
+    def gains(self, free: npt.NDArray[np.bool_]) -> Array:
+        gained = np.full(self._candidates, -1.0)
+        for place in np.flatnonzero(free).tolist():
+            fits = self._affordable[place]
+            more = np.maximum(self._values[:, place, None] - self._best[:, fits], 0.0)
+            gained[place] = more.mean(axis=0).sum() / self._affordable.shape[1]
+        return gained
+
+    def take(self, place: int) -> None:
+        bought = np.where(self._affordable[place], self._values[:, place, None], -np.inf)
+        self._best = np.maximum(self._best, bought)
 
 
 class FrontChooser(BatchChooser):
@@ -37,63 +55,23 @@ class FrontChooser(BatchChooser):
     that are known exactly.
     """
 
+    nominating = 16
+    nominated = 4
+
     def __init__(self, problem: Problem, tables: Sequence[ChoiceTable]) -> None:
-        super().__init__(problem, tables)
         self._problem = problem
         self._levels = budget_levels(problem, LEVELS)
-        nominating = self._levels[::-1][:: LEVELS // NOMINATING_LEVELS]
-        self._frontiers = [Frontier(replace(problem, budget=float(level)), tables) for level in nominating]
+        super().__init__(problem, tables)
 
-    def choose(
-        self,
-        belief: Belief,
-        n: int,
-        *,
-        tried: Sequence[Allocation],
-        taken: Collection[Allocation],
-        rng: np.random.Generator,
-    ) -> list[Pick]:
-        draws = [belief.sample(rng) for _ in range(DRAWS)]
-        candidates = self._candidates([belief.mean(), *draws[:NOMINATING]], max(n, NOMINATED), taken)
-        if not candidates:
-            return []
-        values = self._values(draws, [*candidates, *tried])
-        affordable = self._affordable([*candidates, *tried])
-        # What a budget that buys no trial's allocation is worth: the least there is.
-        best = np.repeat(values.min(axis=1)[:, None], len(self._levels), axis=1)
-        for place in range(len(candidates), values.shape[1]):
-            best = np.maximum(best, np.where(affordable[place], values[:, place, None], -np.inf))
-        picks: list[Pick] = []
-        free = np.ones(len(candidates), dtype=bool)
-        while len(picks) < min(n, len(candidates)):
-            gains = np.full(len(candidates), -1.0)
-            for place in np.flatnonzero(free).tolist():
-                more = np.maximum(values[:, place, None] - best[:, affordable[place]], 0.0)
-                gains[place] = more.mean(axis=0).sum() / len(self._levels)
-            place = int(gains.argmax())
-            free[place] = False
-            best = np.maximum(best, np.where(affordable[place], values[:, place, None], -np.inf))
-            picks.append(Pick(candidates[place], float(gains[place])))
-        return picks
+    def frontiers(self, problem: Problem) -> list[Frontier]:
+        levels = self._levels[::-1][:: LEVELS // NOMINATING_LEVELS]
+        return [Frontier(replace(problem, budget=float(level)), self._tables) for level in levels]
 
-    def _candidates(
-        self, nominating: Sequence[Sequence[Response]], each: int, taken: Collection[Allocation]
-    ) -> list[Allocation]:
-        nominated: dict[Allocation, None] = {}
-        for frontier in self._frontiers:
-            for responses in nominating:
-                untried = (allocation for allocation, _ in frontier.ranked(responses) if allocation not in taken)
-                nominated.update(dict.fromkeys(islice(untried, each)))
-        return list(nominated)
-
-    def _affordable(self, allocations: Sequence[Allocation]) -> npt.NDArray[np.bool_]:
-        """For each allocation (rows), which levels (columns) it fits."""
+    def worth(self, values: Array, candidates: Sequence[Allocation], tried: Sequence[Allocation]) -> FrontWorth:
         space, cost = self._problem.space, self._problem.cost
-        costs = np.array([cost.total(space, allocation) for allocation in allocations])
-        fits: npt.NDArray[np.bool_] = costs[:, None] <= self._levels + BUDGET_TOLERANCE * np.maximum(
-            1, abs(self._levels)
-        )
-        return fits
+        costs = np.array([cost.total(space, allocation) for allocation in [*candidates, *tried]])
+        limits = self._levels + BUDGET_TOLERANCE * np.maximum(1, abs(self._levels))
+        return FrontWorth(values, len(candidates), costs[:, None] <= limits)
 
 
 def budget_levels(problem: Problem, number: int) -> Array:

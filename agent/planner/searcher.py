@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class PlannerSearcher(Searcher):
     """
 
     name = "planner"
+    chooser: ClassVar[type[BatchChooser]] = BatchChooser
 
     def __init__(self, problem: Problem, seed: int, *, without: Iterable[int] = ()) -> None:
         """`without` names insights (1 models, 2 samples, 3 coupling) to leave out, for ablations.
@@ -37,7 +39,7 @@ class PlannerSearcher(Searcher):
         self._rng = np.random.default_rng(seed)
         self._space = FeasibleSpace(problem)
         self._tables = choice_tables(problem.space)
-        self._chooser = BatchChooser(problem, self._tables)
+        self._chooser = self.chooser(problem, self._tables)
         self._trials: list[Trial] = []
         self._proposed: set[Allocation] = set()
         self._belief: Belief | None = None

@@ -100,16 +100,9 @@ def pareto(
 
 def print_front(console: Console, found: Front) -> None:
     """One row a point, the cheapest first, and how to read it."""
-    result = found.result
-    config = result.config
-    console.print(
-        f"Session {result.session_id} ({result.state}): {config.task}, searcher {config.searcher}, seed {config.seed}, "
-        f"budgets up to {config.budget:,.4g} {found.unit}, {len(result.trials)} trials"
-    )
-    if result.recorded_from:
-        console.print(f"Recorded generations of: {result.recorded_from}")
-    if result.simulated:
-        console.print("Simulated: the scores come from a response surface; no model was run.")
+    from agenttts.cli.summary import print_heading
+
+    print_heading(console, found.result, f"budgets up to {found.result.config.budget:,.4g} {found.unit}")
     if not found.points:
         console.print("The front is judged when the search is done; go on with: agenttts resume")
         return

@@ -63,17 +63,22 @@ def result_to_dict(result: Result, transcripts: Sequence[Transcript] = ()) -> di
     }
 
 
-def print_result(console: Console, result: Result, *, trials: bool = False, guidelines: bool = False) -> None:
-    """The answer first: the best allocation and why, then how it was found and what it cost."""
+def print_heading(console: Console, result: Result, budget: str) -> None:
+    """Which session it is, and where its scores come from."""
     config = result.config
     console.print(
         f"Session {result.session_id} ({result.state}): {config.task}, searcher {config.searcher}, seed {config.seed}, "
-        f"budget {config.budget:,.4g}{_caps(result)}, {len(result.trials)} trials"
+        f"{budget}, {len(result.trials)} trials"
     )
     if result.recorded_from:
         console.print(f"Recorded generations of: {result.recorded_from}")
     if result.simulated:
         console.print("Simulated: the scores come from a response surface; no model was run.")
+
+
+def print_result(console: Console, result: Result, *, trials: bool = False, guidelines: bool = False) -> None:
+    """The answer first: the best allocation and why, then how it was found and what it cost."""
+    print_heading(console, result, f"budget {result.config.budget:,.4g}{_caps(result)}")
     best = result.best_or_none
     if best is None:
         console.print("No trial is complete yet.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from environment.live_task import example_count, live_task, split_examples
 from environment.pipeline_task import Listed, Split
+from environment.records import given_path
 from environment.sandbox.limits import STRONGEST
 from environment.software.checking import CHECKING
 from environment.software.embedding import LOCAL, Similarity, embedding_of
@@ -22,7 +22,6 @@ from environment.software.srdd import (
 )
 from environment.software.stages import CodingStage, DynamicTestingStage, StaticTestingStage
 from environment.task import Task
-from tools.errors import InvalidInput
 
 DESCRIPTION = (
     "Write software: first write a program for a requirement, then review and repair it, "
@@ -86,10 +85,7 @@ def srdd_task(
     `embedding` is "local" or MODEL@URL; `metric` of the last stage is quality, consistency or
     executability; `max_tokens` bounds a program.
     """
-    if not path:
-        raise InvalidInput("path", "the task reads a file; give its path, such as --set path=FILE")
-    examples = load_srdd(Path(path))
-    split = split_examples(examples, search_examples, held_out_examples)
+    split = split_examples(load_srdd(given_path(path)), search_examples, held_out_examples)
     programs, similarity = Programs(STARTING, isolation, waiting=True), Similarity(embedding_of(embedding))
     return live_task(
         "srdd",
