@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from environment.backend import Backend
+from environment.backend import Backend, Receiver, collected
 from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
 from environment.task import Example, Task
@@ -45,7 +45,7 @@ async def dry_run(task: Task, example: Example) -> DryRun:
         prompts[stage.name] = stage.messages(example, upstream)
         model = task.space[stage.name].largest.name
         request = GenerationRequest(model, prompts[stage.name], stage.sampling)
-        (sample,) = await backends[model].generate(request, [0])
+        (sample,) = await collected(backends[model], request, [0])
         output = stage.parse(sample.text, example)
         stage.vote([output])
         if stage.metric:
@@ -70,7 +70,8 @@ async def _graph_prompts(
 class _Placeholder:
     """A backend that says that it would have answered."""
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
-        return [Sample(PLACEHOLDER.format(model=request.model), mean_logprob=-1.0) for _ in indices]
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
+        answer = Sample(PLACEHOLDER.format(model=request.model), mean_logprob=-1.0)
+        await receiver.deliver(dict.fromkeys(indices, answer))
 
     async def aclose(self) -> None: ...

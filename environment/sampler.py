@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from environment.backend import Backend
 from storage.sample import GenerationRequest, Sample, SampleSource
-from tools.errors import UnknownName
+from tools.errors import EndpointError, UnknownName
 from tools.trial import Usage
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Sampler:
     """Serves draws from the store and the backends; belongs to one event loop.
 
     Draws made in one tick of the loop are read from the store in one batch, and generations that
-    finish together are committed together. A draw returns only after its samples are on disk.
+    finish together are committed together. Samples are on disk as soon as their answer is there,
+    whatever becomes of the rest of the draw, and a draw returns only after all of its are.
     Concurrent draws of one request share one generation.
     """
 
@@ -168,11 +169,10 @@ class Sampler:
             samples = dict(self._store.fetch([request.key]).get(request.key, {}) if contended else known)
             missing = [i for i in range(max(draw.count for draw in draws)) if i not in samples]
             if missing:
-                produced = await self._backend(request.model).generate(request, missing)
-                draws[0].ledger.paid(produced)
-                numbered = zip(missing, produced, strict=True)
-                stored = await self._commits.save((request, index, sample) for index, sample in numbered)
-                return stored[request.key]
+                keeper = _Keeper(draws, samples, self._commits)
+                await self._backend(request.model).generate(request, missing, keeper)
+                if left_out := [index for index in missing if index not in samples]:
+                    raise EndpointError(f"the backend of {request.model} left out the samples {left_out} of a draw")
             return samples
 
     def _backend(self, model: str) -> Backend:
@@ -180,6 +180,25 @@ class Sampler:
             return self._backends[model]
         except KeyError:
             raise UnknownName("model", model, self._backends) from None
+
+
+class _Keeper:
+    """Puts a generation's samples on disk as they come in, and serves the draws that have all of theirs."""
+
+    def __init__(self, draws: Sequence[_Draw], samples: dict[int, Sample], commits: GroupCommit) -> None:
+        self._draws = draws
+        self._samples = samples
+        self._commits = commits
+
+    async def deliver(self, samples: Mapping[int, Sample]) -> None:
+        """Counts the samples as paid and stores them. Raises StorageError."""
+        request = self._draws[0].request
+        self._draws[0].ledger.paid(samples.values())
+        stored = await self._commits.save((request, index, sample) for index, sample in samples.items())
+        # What another process wrote first counts, here and for the indices that it was alone to draw.
+        self._samples.update(stored.get(request.key, {}))
+        for draw in self._draws:
+            _serve(draw, self._samples)
 
 
 def _serve(draw: _Draw, samples: Mapping[int, Sample]) -> bool:

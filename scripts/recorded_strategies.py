@@ -20,6 +20,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from environment.backend import collected
 from environment.multihop.recorded import MODELS, SAMPLE_COUNTS, recorded_task
 from environment.multihop.stages import RETRIEVAL
 from environment.strategies.single import Single
@@ -41,7 +42,7 @@ class Recorded:
         self._examples: Sequence[Example] = [*task.search_examples, *task.held_out_examples]
 
     async def draw(self, request: GenerationRequest, count: int) -> Sequence[Sample]:
-        return await self._backends[request.model].generate(request, range(count))
+        return await collected(self._backends[request.model], request, range(count))
 
     async def outputs(
         self, stage: Stage, model: str, samples: int, strategy: str, upstream: Sequence[Any]

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from environment.backend import Backend
+from environment.backend import Backend, collected
 from storage.sample import GenerationRequest, Message, SamplingParameters
 from tools.errors import EndpointError, MissingSample
 
@@ -53,7 +53,7 @@ class BackendConformance:
 
         async def draw() -> None:
             async with connect() as backend:
-                samples = await backend.generate(question(0, model), indices)
+                samples = await collected(backend, question(0, model), indices)
                 assert len(samples) == len(indices)
                 for sample in samples:
                     assert isinstance(sample.text, str)
@@ -71,9 +71,9 @@ class BackendConformance:
 
         async def draw() -> None:
             async with connect() as backend:
-                texts = [sample.text for sample in await backend.generate(question(0, model), range(5))]
+                texts = [sample.text for sample in await collected(backend, question(0, model), range(5))]
                 for indices in ([4, 0, 2], [1], [2, 3]):
-                    samples = await backend.generate(question(0, model), indices)
+                    samples = await collected(backend, question(0, model), indices)
                     assert [sample.text for sample in samples] == [texts[index] for index in indices]
 
         asyncio.run(draw())
@@ -83,12 +83,12 @@ class BackendConformance:
 
         async def draw() -> None:
             async with connect() as backend:
-                calls = [backend.generate(question(number, model), range(3)) for number in range(QUESTIONS)]
+                calls = [collected(backend, question(number, model), range(3)) for number in range(QUESTIONS)]
                 together = await asyncio.gather(*calls)
                 assert [len(samples) for samples in together] == [3] * QUESTIONS
                 if self.repeatable:
                     for number, samples in enumerate(together):
-                        alone = await backend.generate(question(number, model), range(3))
+                        alone = await collected(backend, question(number, model), range(3))
                         assert [s.text for s in alone] == [s.text for s in samples]
 
         asyncio.run(draw())
@@ -99,7 +99,7 @@ class BackendConformance:
         async def draw() -> None:
             async with broken() as backend:
                 with pytest.raises((EndpointError, MissingSample)) as caught:
-                    await backend.generate(question(0, model), range(3))
+                    await collected(backend, question(0, model), range(3))
                 assert model in str(caught.value)
 
         asyncio.run(draw())
@@ -109,11 +109,11 @@ class BackendConformance:
 
         async def draw() -> None:
             async with connect() as backend:
-                call = asyncio.create_task(backend.generate(question(1, model), range(5)))
+                call = asyncio.create_task(collected(backend, question(1, model), range(5)))
                 await asyncio.sleep(0)
                 call.cancel()
                 await asyncio.gather(call, return_exceptions=True)
-                assert len(await backend.generate(question(1, model), range(5))) == 5
+                assert len(await collected(backend, question(1, model), range(5))) == 5
 
         asyncio.run(draw())
 

@@ -13,9 +13,11 @@ import openai
 import tenacity
 from pydantic import ValidationError
 
+from environment.backend import Collected, Receiver
 from environment.backends.chat_answer import ChatAnswer, Choice, TokenMeter
 from environment.backends.chat_request import Ability, request_body, runs_of
 from environment.backends.chat_stream import whole_answer
+from environment.backends.drawing import Drawing
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import HINTS, PassingError, is_passing, readable, retry_after
 from environment.side_by_side import first_to_finish
@@ -64,69 +66,69 @@ class OpenAIBackend:
         self._meters: dict[str, TokenMeter] = {}
         self._wait = tenacity.wait_exponential(FIRST_WAIT, LONGEST_WAIT) + tenacity.wait_random(0, FIRST_WAIT)
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
-        """One sample for each index, in their order.
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
+        """Delivers one sample for each index, as the answers come in.
 
         Raises EndpointError with URL, model, status and a hint, at once for a permanent fault and
         after `max_attempts` tries for a passing one; a race fails with the first starter that does.
         Raises ValueError for part of a race.
         """
         if request.race is not None:
-            return await self._race(request, request.race, indices)
-        samples = await self._fill_all(request, runs_of(indices))
-        return [samples[index] for index in indices]
+            await receiver.deliver(await self._race(request, request.race, indices))
+        else:
+            await self._draw(request, runs_of(indices), receiver)
 
     async def aclose(self) -> None:
         """Closes the connections."""
         if self._client is not None:
             await self._client.close()
 
-    async def _race(self, request: GenerationRequest, race: Race, indices: Sequence[int]) -> list[Sample]:
+    async def _race(self, request: GenerationRequest, race: Race, indices: Sequence[int]) -> dict[int, Sample]:
         if list(indices) != list(range(race.finishers)):
             raise ValueError(f"a race is drawn as a whole, not {list(indices)} of its {race.finishers} samples")
-        runs = [range(starter, starter + 1) for starter in range(race.starters)]
-        finished = await first_to_finish((self._fill(request, run, 0) for run in runs), race.finishers)
-        return [sample for samples in finished for sample in samples.values()]
 
-    async def _fill_all(self, request: GenerationRequest, runs: Sequence[range], redraw: int = 0) -> dict[int, Sample]:
-        if len(runs) == 1:
-            return await self._fill(request, runs[0], redraw)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._fill(request, run, redraw)) for run in runs]
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return {index: sample for task in tasks for index, sample in task.result().items()}
+        async def start(starter: int) -> Sample:
+            one = Collected()
+            await self._draw(request, [range(starter, starter + 1)], one)
+            return one.samples[starter]
 
-    async def _fill(self, request: GenerationRequest, run: range, redraw: int) -> dict[int, Sample]:
-        """Every sample of a run of neighbouring indices, in as many requests as it takes."""
-        size = self._ability(request.model).asks(len(run))
-        if size < len(run):
-            parts = [run[start : start + size] for start in range(0, len(run), size)]
-            return await self._fill_all(request, parts, redraw)
-        try:
-            answer, latency = await self._ask(request, run, redraw)
-        except _ParameterRefused:
-            return await self._fill(request, run, redraw)
-        places = answer.by_place(len(run))
-        self._ability(request.model).gave(len(places), len(run))
-        samples = self._samples(request, run, places, answer, latency)
-        refused = [run[place] for place, choice in places.items() if place < len(run) and choice.refusal]
-        unanswered = [index for index in run if index not in samples and index not in refused]
-        if unanswered:
-            samples |= await self._fill_all(request, runs_of(unanswered), redraw)
-        if refused:
-            reason = next(choice.refusal for choice in places.values() if choice.refusal)
-            samples |= await self._draw_again(request, refused, redraw + 1, reason or "")
-        return samples
+        return dict(enumerate(await first_to_finish(map(start, range(race.starters)), race.finishers)))
 
-    async def _draw_again(
-        self, request: GenerationRequest, indices: Sequence[int], redraw: int, reason: str
-    ) -> dict[int, Sample]:
-        if redraw >= self.endpoint.max_attempts:
-            raise self._error(request.model, f"{reason}, {redraw} times", hint="change the prompt or the model")
-        await self._sleep(FIRST_WAIT)
-        return await self._fill_all(request, runs_of(indices), redraw)
+    async def _draw(self, request: GenerationRequest, runs: Sequence[range], receiver: Receiver) -> None:
+        drawing = Drawing()
+
+        async def fill(run: range, redraw: int) -> None:
+            """A run of neighbouring indices, in as many requests as it takes."""
+            size = self._ability(request.model).asks(len(run))
+            if size < len(run):
+                for start in range(0, len(run), size):
+                    drawing.start(fill(run[start : start + size], redraw))
+                return
+            try:
+                answer, latency = await self._ask(drawing, request, run, redraw)
+            except _ParameterRefused:
+                drawing.start(fill(run, redraw))
+                return
+            places = answer.by_place(len(run))
+            self._ability(request.model).gave(len(places), len(run))
+            samples = self._samples(request, run, places, answer, latency)
+            if samples:
+                await receiver.deliver(samples)
+            refused = [run[place] for place, choice in places.items() if place < len(run) and choice.refusal]
+            for part in runs_of([index for index in run if index not in samples and index not in refused]):
+                drawing.start(fill(part, redraw))
+            if refused:
+                reason = next(choice.refusal for choice in places.values() if choice.refusal)
+                drawing.start(again(refused, redraw + 1, reason or ""))
+
+        async def again(indices: Sequence[int], redraw: int, reason: str) -> None:
+            if redraw >= self.endpoint.max_attempts:
+                raise self._error(request.model, f"{reason}, {redraw} times", hint="change the prompt or the model")
+            await self._sleep(FIRST_WAIT)
+            for run in runs_of(indices):
+                drawing.start(fill(run, redraw))
+
+        await drawing.run(fill(run, 0) for run in runs)
 
     def _samples(
         self,
@@ -166,7 +168,9 @@ class OpenAIBackend:
             )
         self.token_accounting = replace(now, counted=now.counted + (not estimated), estimated=now.estimated + estimated)
 
-    async def _ask(self, request: GenerationRequest, run: range, redraw: int) -> tuple[ChatAnswer, float]:
+    async def _ask(
+        self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int
+    ) -> tuple[ChatAnswer, float]:
         """One answer with at least one choice, tried again while its faults may pass."""
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(self.endpoint.max_attempts),
@@ -176,20 +180,24 @@ class OpenAIBackend:
             reraise=True,
         )
         try:
-            return await retrying(self._try, request, run, redraw)
+            return await retrying(self._try, drawing, request, run, redraw)
         except PassingError as fault:
             tries = f"gave up after {self.endpoint.max_attempts} attempts; the last one: {fault}"
             raise self._error(request.model, tries, hint="is the server up and not overloaded?") from None
 
-    async def _try(self, request: GenerationRequest, run: range, redraw: int) -> tuple[ChatAnswer, float]:
+    async def _try(
+        self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int
+    ) -> tuple[ChatAnswer, float]:
         ability = self._ability(request.model)
         body = request_body(request, run, redraw, ability)
         async with self._slots:
-            started = time.perf_counter()
-            answer = await self._post(request.model, body)
-            latency = time.perf_counter() - started
-        if not answer.choices:
-            raise PassingError("an answer without choices")
+            drawing.require_whole()
+            with drawing.sending():
+                started = time.perf_counter()
+                answer = await self._post(request.model, body)
+                latency = time.perf_counter() - started
+                if not answer.choices:
+                    raise PassingError("an answer without choices")
         return answer, latency
 
     async def _post(self, model: str, body: dict[str, Any]) -> ChatAnswer:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage.sample import GenerationRequest, Sample, SampleSource
+from environment.backend import Receiver
+from storage.sample import GenerationRequest, SampleSource
 from tools.errors import MissingSample
 
 SHOWN = 80
@@ -19,9 +20,11 @@ class ReplayBackend:
         self._origin = origin
         self._remedy = remedy
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
-        """The recorded samples. Raises MissingSample naming exactly which are absent."""
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
+        """Delivers the recorded samples. Raises MissingSample naming exactly which are absent."""
         held = self._source.fetch([request.key]).get(request.key, {})
+        if known := {index: held[index] for index in indices if index in held}:
+            await receiver.deliver(known)
         if missing := [index for index in indices if index not in held]:
             question = request.messages[-1].content.replace("\n", " ")[-SHOWN:]
             raise MissingSample(
@@ -29,7 +32,6 @@ class ReplayBackend:
                 f"(indices {', '.join(map(str, missing))}; it holds {len(held)} of this request, "
                 f'key {request.key[:12]}) for the prompt ending in "{question}"; {self._remedy}'
             )
-        return [held[index] for index in indices]
 
     async def aclose(self) -> None:
         """Nothing to release."""

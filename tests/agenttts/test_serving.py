@@ -24,6 +24,7 @@ from agent.winner import load_winner
 from agenttts.serving import application as serving
 from agenttts.serving.application import ServeSettings, application
 from environment.allocated import Allocated, allocated
+from environment.backend import Receiver
 from environment.multihop.recorded import recorded_task
 from environment.task import load_task
 from storage.sample import GenerationRequest, Sample
@@ -45,7 +46,7 @@ class Backend:
         self.down = False
         self.inside = self.most = self.cancelled = 0
 
-    async def generate(self, request: GenerationRequest, indices: Any) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Any, receiver: Receiver) -> None:
         self.inside += 1
         self.most = max(self.most, self.inside)
         try:
@@ -59,7 +60,7 @@ class Backend:
         if self.down:
             raise EndpointError("http://secret.host: it is down")
         word = request.messages[-1].content.split()[-1]
-        return [Sample(f"{word} <b>", 5 if index == 0 else 0, 2) for index in indices]
+        await receiver.deliver({index: Sample(f"{word} <b>", 5 if index == 0 else 0, 2) for index in indices})
 
     async def aclose(self) -> None: ...
 

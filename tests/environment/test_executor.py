@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from environment.backend import Receiver
 from environment.backends.replay_backend import ReplayBackend
 from environment.executor import Executor
 from environment.sampler import Sampler
@@ -88,9 +89,9 @@ async def test_where_another_process_was_first_its_sample_counts(store: SampleSt
     request = GenerationRequest("small", (Message("user", "hi"),), SamplingParameters(0.9, 4))
 
     class Overtaken(CountingBackend):
-        async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+        async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
             store.put([(request, 0, Sample("theirs"))])
-            return await super().generate(request, indices)
+            await super().generate(request, indices, receiver)
 
     sampler = Sampler(store, {"small": Overtaken()})
     drawn = await sampler.draw(request, 2, sampler.ledger())
@@ -99,10 +100,10 @@ async def test_where_another_process_was_first_its_sample_counts(store: SampleSt
 
 async def test_a_failure_reaches_the_caller_as_itself_and_keeps_what_was_generated(store: SampleStore) -> None:
     class Failing(CountingBackend):
-        async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+        async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
             if "second" in request.messages[0].content:
                 raise EndpointError("the endpoint is down")
-            return await super().generate(request, indices)
+            await super().generate(request, indices, receiver)
 
     task = tiny_task(Failing(), strategy="majority")
     with pytest.raises(EndpointError, match="is down"):

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from environment.backend import Receiver
 from environment.executor import Executor
 from environment.recorder import Recorder
 from environment.sampler import Sampler
 from environment.simulated.tasks import two_wiki
 from environment.task import SEARCH, Task, load_task
 from storage.database import Database
-from storage.sample import GenerationRequest, Sample
+from storage.sample import GenerationRequest
 from storage.samples import SampleStore
 from tests.environment.tiny_task import CountingBackend, tiny_task
 from tools.errors import InvalidAllocation, InvalidInput, UnknownName
@@ -29,9 +30,9 @@ class NotingBackend(CountingBackend):
         super().__init__()
         self.temperatures: list[float] = []
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         self.temperatures.append(request.sampling.temperature)
-        return await super().generate(request, indices)
+        await super().generate(request, indices, receiver)
 
 
 def listing(task: Task, counts: Sequence[int] = (1, 2, 4), **listed: Any) -> Task:

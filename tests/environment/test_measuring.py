@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from environment.backend import Receiver
 from environment.executor import Executor
 from environment.measuring import measure, measured_recording
 from environment.memory_sink import MemorySink
@@ -30,16 +31,18 @@ PER_REQUEST, PER_PROMPT_TOKEN, PER_TOKEN, PER_STEP = 0.5, 0.01, 0.02, 0.1
 class TimedBackend:
     """Answers in a time that its requests' lengths decide; the lengths differ between examples and samples."""
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         content = request.messages[-1].content
         prompt = len(content)
         tokens = [1 + (index * 7 + sum(content.encode())) % 5 for index in indices]
         seconds = PER_REQUEST + PER_PROMPT_TOKEN * prompt
         seconds += PER_TOKEN * sum(tokens) + PER_STEP * sum(tokens) / len(tokens)
-        return [
-            Sample(str(index), prompt if place == 0 else 0, tokens[place], seconds)
-            for place, index in enumerate(indices)
-        ]
+        await receiver.deliver(
+            {
+                index: Sample(str(index), prompt if place == 0 else 0, tokens[place], seconds)
+                for place, index in enumerate(indices)
+            }
+        )
 
     async def aclose(self) -> None: ...
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from environment.backend import collected
 from environment.backends.chat_request import draw_seed
 from environment.backends.openai_backend import FIRST_WAIT, LONGEST_WAIT
 from tests.environment.chat_server import ChatServer, Reply, Traits, choice, completion, error, text_of
@@ -46,9 +47,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_that_passes_is_tried_again_and_leaves_no_sample(name: str) -> None:
     request, waits = ask(), Waits()
-    timeout = 0.2 if FAULTS[name].fault in {"stall", "dribble"} else 20.0
+    timeout = 1.0 if FAULTS[name].fault in {"stall", "dribble"} else 20.0
     async with connected(ChatServer(script=[FAULTS[name]]), waits, timeout=timeout) as (server, backend):
-        (sample,) = await backend.generate(request, [3])
+        (sample,) = await collected(backend, request, [3])
         assert [sample.text] == expected_texts(request, [3])
         assert len(server.bodies) == 2
         assert server.bodies[0] == server.bodies[1], "the same draw, with the same seed"
@@ -61,7 +62,7 @@ async def test_a_fault_that_stays_ends_after_max_attempts(name: str) -> None:
     waits = Waits()
     async with connected(ChatServer(script=[FAULTS[name]] * 9), waits, max_attempts=4) as (server, backend):
         with pytest.raises(EndpointError, match="gave up after 4 attempts") as caught:
-            await backend.generate(ask(), [0])
+            await collected(backend, ask(), [0])
         assert len(server.bodies) == 4
         assert len(waits) == 3
         assert server.base_url in str(caught.value)
@@ -72,7 +73,7 @@ async def test_waits_grow_from_one_attempt_to_the_next() -> None:
     waits = Waits()
     async with connected(ChatServer(script=[FAULTS["500"]] * 9), waits, max_attempts=7) as (_, backend):
         with pytest.raises(EndpointError):
-            await backend.generate(ask(), [0])
+            await collected(backend, ask(), [0])
     assert FIRST_WAIT <= waits[0] <= 2 * FIRST_WAIT
     assert all(later > earlier for earlier, later in pairwise(waits))
 
@@ -81,7 +82,7 @@ async def test_no_wait_is_longer_than_the_longest() -> None:
     waits = Waits()
     async with connected(ChatServer(script=[FAULTS["500"]] * 12), waits, max_attempts=12) as (_, backend):
         with pytest.raises(EndpointError):
-            await backend.generate(ask(), [0])
+            await collected(backend, ask(), [0])
     assert max(waits) == LONGEST_WAIT
 
 
@@ -89,7 +90,7 @@ async def test_nobody_listens() -> None:
     async with connected(ChatServer(), max_attempts=2) as (server, backend):
         server.stop_listening()
         with pytest.raises(EndpointError, match="the connection failed"):
-            await backend.generate(ask(), [0])
+            await collected(backend, ask(), [0])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ async def test_retry_after_is_obeyed_within_bounds(value: str, low: float, high:
     waits = Waits()
     busy = Reply(429, '{"error": {"message": "slow down"}}', headers=(f"Retry-After: {value}",))
     async with connected(ChatServer(script=[busy]), waits) as (_, backend):
-        await backend.generate(ask(), [0])
+        await collected(backend, ask(), [0])
     (wait,) = waits
     assert low <= wait <= high
 
@@ -129,7 +130,7 @@ async def test_a_permanent_fault_ends_at_once_with_a_hint(reply: Reply, hint: st
     waits = Waits()
     async with connected(ChatServer(script=[reply]), waits) as (server, backend):
         with pytest.raises(EndpointError, match=f"status {reply.status}") as caught:
-            await backend.generate(ask(), range(3))
+            await collected(backend, ask(), range(3))
         assert hint in str(caught.value)
         assert len(server.bodies) == 1
         assert waits == []
@@ -142,7 +143,7 @@ async def test_one_permanent_fault_among_many_requests_is_raised_as_itself() -> 
     async with connected(ChatServer(), max_choices=1) as (server, backend):
         server.script = [broken_at_five] * 8
         with pytest.raises(EndpointError, match="gone"):
-            await backend.generate(ask(), range(8))
+            await collected(backend, ask(), range(8))
 
 
 @pytest.mark.parametrize("reply", [choice("half a te", "content_filter"), choice(None), choice(None, "length")])
@@ -154,7 +155,7 @@ async def test_a_refused_text_is_drawn_again_with_another_seed(reply: dict[str, 
         return completion(choice(texts[0]), reply, choice(texts[2]), usage={"completion_tokens": 9})
 
     async with connected(ChatServer(script=[refuse_the_second])) as (server, backend):
-        samples = await backend.generate(request, range(3))
+        samples = await collected(backend, request, range(3))
         redrawn = text_of(draw_seed(request, 1, redraw=1))
         first, _, third = expected_texts(request, range(3))
         assert [sample.text for sample in samples] == [first, redrawn, third]
@@ -165,13 +166,13 @@ async def test_a_text_refused_again_and_again_is_an_error() -> None:
     filtered = completion(choice("", "content_filter"))
     async with connected(ChatServer(script=[filtered] * 9), max_attempts=3) as (server, backend):
         with pytest.raises(EndpointError, match="content filter removed the text, 3 times"):
-            await backend.generate(ask(), [0])
+            await collected(backend, ask(), [0])
         assert len(server.bodies) == 3
 
 
 async def test_an_empty_text_is_a_sample() -> None:
     async with connected(ChatServer(script=[completion(choice(""))])) as (_, backend):
-        (sample,) = await backend.generate(ask(), [0])
+        (sample,) = await collected(backend, ask(), [0])
         assert (sample.text, sample.finish_reason) == ("", "stop")
 
 
@@ -191,7 +192,7 @@ async def test_the_key_is_sent_and_never_shown(name: str, caplog: pytest.LogCapt
     shown = ""
     async with connected(ChatServer(script=[REPEATS_KEY[name]] * 2), max_attempts=2) as (server, backend):
         try:
-            await backend.generate(ask(), [0])
+            await collected(backend, ask(), [0])
         except EndpointError as caught:
             shown = "".join(traceback.format_exception(caught))
         assert server.authorizations[0] == f"Bearer {KEY}"
@@ -204,11 +205,11 @@ async def test_the_key_is_sent_and_never_shown(name: str, caplog: pytest.LogCapt
 async def test_without_a_key_a_local_server_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY_ENV)
     async with connected(ChatServer()) as (_, backend):
-        assert len(await backend.generate(ask(), range(2))) == 2
+        assert len(await collected(backend, ask(), range(2))) == 2
 
 
 async def test_estimated_tokens_are_announced_once(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(ChatServer(Traits(usage="absent", logprobs=False))) as (_, backend):
-        await backend.generate(ask("a"), range(3))
-        await backend.generate(ask("b"), range(3))
+        await collected(backend, ask("a"), range(3))
+        await collected(backend, ask("b"), range(3))
     assert caplog.text.count("they are estimated") == 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agenttts.testing.strategies import DigitStage
+from environment.backend import collected
 from environment.backends.chat_request import draw_seed
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend, Sleep
@@ -53,7 +54,7 @@ async def test_the_first_to_finish_come_in_their_order_and_the_others_are_cut_of
     request = race(6, 3)
     async with racing() as (server, backend):
         server.order, server.together = seeds(request, *order), 6
-        samples = await backend.generate(request, range(3))
+        samples = await collected(backend, request, range(3))
         await server.all_left()
         assert [sample.text for sample in samples] == [text_of(seed) for seed in server.order]
         assert sorted(server.started) == seeds(request, *range(6)), "all started, each with a seed of its own"
@@ -71,7 +72,7 @@ async def test_starters_beyond_the_endpoints_concurrency_wait_and_may_never_be_s
     request = race(6, 1)
     async with racing(concurrency=2) as (server, backend):
         server.order, server.together = seeds(request, 1), 2
-        (sample,) = await backend.generate(request, [0])
+        (sample,) = await collected(backend, request, [0])
         await server.all_left()
         assert sample.text == text_of(server.order[0])
         assert sorted(server.started) == seeds(request, 0, 1)
@@ -83,7 +84,7 @@ async def test_what_a_server_does_not_take_is_left_out(refused: str, streamed: b
     request = race(3, 2)
     async with racing(max_attempts=2) as (server, backend):
         server.refuses, server.order, server.together = refused, seeds(request, 2, 0), 3
-        samples = await backend.generate(request, [0, 1])
+        samples = await collected(backend, request, [0, 1])
         await server.all_left()
         assert [sample.text for sample in samples] == [text_of(seed) for seed in server.order]
         assert server.abandoned == set(seeds(request, 1))
@@ -98,7 +99,7 @@ async def test_a_stream_that_breaks_off_is_no_sample_and_is_asked_for_again() ->
     request = race(3, 1)
     async with racing(max_attempts=3, sleep=Waits()) as (server, backend):
         server.breaks, server.order, server.together = set(seeds(request, 1)), seeds(request, 1), 3
-        (sample,) = await backend.generate(request, [0])
+        (sample,) = await collected(backend, request, [0])
         assert sample.text == text_of(server.order[0])
         assert len(server.bodies) == 4
 
@@ -107,9 +108,9 @@ async def test_the_backend_serves_on_after_a_race() -> None:
     first, second = race(5, 1), race(4, 2)
     async with racing(concurrency=3) as (server, backend):
         server.order = [*seeds(first, 2), *seeds(second, 1, 3)]
-        assert len(await backend.generate(first, [0])) == 1
+        assert len(await collected(backend, first, [0])) == 1
         # Of the second race one starter has to finish before the fourth is sent.
-        assert [s.text for s in await backend.generate(second, [0, 1])] == [text_of(s) for s in seeds(second, 1, 3)]
+        assert [s.text for s in await collected(backend, second, [0, 1])] == [text_of(s) for s in seeds(second, 1, 3)]
         await server.all_left()
         assert server.answered == server.order
 
@@ -118,7 +119,7 @@ async def test_a_cancelled_race_closes_every_connection() -> None:
     request = race(4, 2)
     async with racing() as (server, backend):
         server.order, server.together = seeds(request, 0), 4
-        drawing = asyncio.ensure_future(backend.generate(request, [0, 1]))
+        drawing = asyncio.ensure_future(collected(backend, request, [0, 1]))
         while server.answered != server.order:
             await asyncio.sleep(0.01)
         drawing.cancel()
@@ -133,7 +134,7 @@ async def test_a_failing_starter_fails_the_race_and_cuts_off_the_others() -> Non
     async with racing() as (server, backend):
         server.order, server.together, server.status = seeds(request, 3), 4, 404
         with pytest.raises(EndpointError, match="status 404"):
-            await backend.generate(request, [0, 1])
+            await collected(backend, request, [0, 1])
         await server.all_left()
         assert server.abandoned == set(seeds(request, 0, 1, 2))
 
@@ -142,7 +143,7 @@ async def test_a_failing_starter_fails_the_race_and_cuts_off_the_others() -> Non
 async def test_part_of_a_race_cannot_be_drawn(indices: list[int]) -> None:
     async with racing() as (server, backend):
         with pytest.raises(ValueError, match="as a whole"):
-            await backend.generate(race(4, 2), indices)
+            await collected(backend, race(4, 2), indices)
         assert server.started == []
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from environment.backend import Backend
+from environment.backend import Backend, Receiver
 from environment.task import Stage, Task
 from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
 from tools.flops import FlopsCost
@@ -53,10 +53,12 @@ class CountingBackend:
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         await asyncio.sleep(0)
         self.made.extend((request.key, index) for index in indices)
-        return [Sample(str(index), prompt_tokens=5 if index == 0 else 0, generation_tokens=1) for index in indices]
+        for index in indices:
+            prompt_tokens = 5 if index == 0 else 0
+            await receiver.deliver({index: Sample(str(index), prompt_tokens, generation_tokens=1)})
 
     async def aclose(self) -> None: ...
 

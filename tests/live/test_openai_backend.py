@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 import pytest
 
+from environment.backend import collected
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend
 from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
@@ -39,14 +40,14 @@ def tokens_of(server: LiveServer, text: str) -> int:
 
 
 async def test_one_request_gives_different_samples(server: LiveServer, backend: OpenAIBackend) -> None:
-    samples = await backend.generate(ask(server, "Name an animal and say what it eats."), range(8))
+    samples = await collected(backend, ask(server, "Name an animal and say what it eats."), range(8))
     assert len(samples) == 8
     assert len(set(texts(samples))) >= 6
     assert len({sample.latency for sample in samples}) == 1, "they came in one answer"
 
 
 async def test_tokens_are_those_of_the_texts(server: LiveServer, backend: OpenAIBackend) -> None:
-    samples = await backend.generate(ask(server, "Write about the sea."), range(8))
+    samples = await collected(backend, ask(server, "Write about the sea."), range(8))
     assert backend.token_accounting.estimated == 0
     for sample in samples:
         # A sample that ended by itself also drew its end: one token, which is not in the text.
@@ -57,29 +58,29 @@ async def test_tokens_are_those_of_the_texts(server: LiveServer, backend: OpenAI
 
 async def test_the_prompt_is_paid_once(server: LiveServer, backend: OpenAIBackend) -> None:
     request = ask(server, "Write about the sea.", max_tokens=4)
-    (alone,) = await backend.generate(request, [0])
-    together = await backend.generate(request, range(4))
+    (alone,) = await collected(backend, request, [0])
+    together = await collected(backend, request, range(4))
     assert alone.prompt_tokens > tokens_of(server, "Write about the sea.")
     assert [sample.prompt_tokens for sample in together] == [alone.prompt_tokens, 0, 0, 0]
 
 
 async def test_samples_are_the_same_however_they_are_batched(server: LiveServer, backend: OpenAIBackend) -> None:
     request = ask(server, "Name a colour and a fruit.", max_tokens=12)
-    together = texts(await backend.generate(request, range(6)))
-    assert texts(await backend.generate(request, range(6))) == together
-    one_by_one = [texts(await backend.generate(request, [index]))[0] for index in range(6)]
-    parts = texts(await backend.generate(request, [0, 1, 2])) + texts(await backend.generate(request, [3, 4, 5]))
+    together = texts(await collected(backend, request, range(6)))
+    assert texts(await collected(backend, request, range(6))) == together
+    one_by_one = [texts(await collected(backend, request, [index]))[0] for index in range(6)]
+    parts = texts(await collected(backend, request, [0, 1, 2])) + texts(await collected(backend, request, [3, 4, 5]))
     assert one_by_one == together
     assert parts == together
 
 
 async def test_requests_side_by_side_do_not_mix(server: LiveServer, backend: OpenAIBackend) -> None:
     requests = [ask(server, f"Repeat this word: {word}", temperature=0.0) for word in ("river", "stone", "cloud")]
-    apart = [texts(await backend.generate(request, [0])) for request in requests]
-    at_once = await asyncio.gather(*(backend.generate(request, [0]) for request in requests))
+    apart = [texts(await collected(backend, request, [0])) for request in requests]
+    at_once = await asyncio.gather(*(collected(backend, request, [0]) for request in requests))
     assert [texts(samples) for samples in at_once] == apart
 
 
 async def test_a_prompt_beyond_the_context_is_refused_at_once(server: LiveServer, backend: OpenAIBackend) -> None:
     with pytest.raises(EndpointError, match="status 400"):
-        await backend.generate(ask(server, "word " * 6000), [0])
+        await collected(backend, ask(server, "word " * 6000), [0])

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import agenttts as tts
+from environment.backend import collected
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend
 from environment.strategy import STRATEGIES
@@ -39,7 +40,7 @@ async def test_the_server_stops_what_a_race_cancels(server: LiveServer) -> None:
     message = Message("user", "Write a very long story about the sea.")
     request = GenerationRequest(server.model, (message,), SamplingParameters(0.9, 400), Race(2, 1))
     async with httpx.AsyncClient(base_url=server.root, timeout=60) as client:
-        racing = asyncio.ensure_future(backend.generate(request, [0]))
+        racing = asyncio.ensure_future(collected(backend, request, [0]))
         while len(await decoded(client)) < 2:
             await asyncio.sleep(0.01)
         racing.cancel()
@@ -63,10 +64,10 @@ async def test_log_probabilities_are_the_same_however_samples_are_batched(server
     backend = OpenAIBackend(Endpoint(server.url))
     messages = (Message("user", "Name a colour."),)
     request = GenerationRequest(server.model, messages, SamplingParameters(0.9, 12, stop=("\n",)))
-    together = await backend.generate(request, range(4))
-    alone = [(await backend.generate(request, [index]))[0] for index in range(4)]
+    together = await collected(backend, request, range(4))
+    alone = [(await collected(backend, request, [index]))[0] for index in range(4)]
     greedy = GenerationRequest(server.model, messages, SamplingParameters(0.0, 12, stop=("\n",)))
-    (surest,) = await backend.generate(greedy, [0])
+    (surest,) = await collected(backend, greedy, [0])
     await backend.aclose()
     for one, other in zip(together, alone, strict=True):
         assert one.mean_logprob is not None

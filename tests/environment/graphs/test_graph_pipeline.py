@@ -17,6 +17,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 import agenttts as tts
+from environment.backend import Receiver
 from environment.dry_run import dry_run
 from environment.graphs.runner import AT_ONCE
 from environment.sampler import Sampler
@@ -44,12 +45,12 @@ class Backend:
         self.made: list[tuple[str, int]] = []
         self.prompts: set[str] = set()
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         await asyncio.sleep(0)
         prompt = request.messages[-1].content
         self.prompts.add(prompt)
         self.made.extend((request.key, index) for index in indices)
-        return [Sample(f"{request.model}:{index}:{prompt[:20]}", 5, 1) for index in indices]
+        await receiver.deliver({index: Sample(f"{request.model}:{index}:{prompt[:20]}", 5, 1) for index in indices})
 
     async def aclose(self) -> None: ...
 
@@ -310,7 +311,7 @@ async def test_what_fails_in_a_graph_names_the_example_or_node(
 
 async def test_a_failed_endpoint_fails_the_trial_even_if_the_node_carries_on(store: SampleStore) -> None:
     class Down(Backend):
-        async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+        async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
             raise EndpointError("it is down")
 
     async def careless(state: State) -> State:
@@ -332,9 +333,8 @@ async def test_a_failed_endpoint_fails_the_trial_even_if_the_node_carries_on(sto
 
 async def test_cancelling_a_trial_frees_the_threads_that_wait(store: SampleStore) -> None:
     class Hanging(Backend):
-        async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+        async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
             await asyncio.Event().wait()
-            return []
 
     ended = threading.Semaphore(0)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from environment.backend import Receiver
 from environment.executor import Executor
 from environment.kgqa.example import KgqaExample
 from environment.kgqa.task import DESCRIPTION
@@ -32,10 +33,11 @@ class Scripted:
         self._examples = examples
         self.prompts: list[str] = []
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         prompt = request.messages[-1].content
         self.prompts.append(prompt)
-        return [Sample(self._answer(prompt), prompt_tokens=1, generation_tokens=1) for _ in indices]
+        answer = Sample(self._answer(prompt), prompt_tokens=1, generation_tokens=1)
+        await receiver.deliver(dict.fromkeys(indices, answer))
 
     async def aclose(self) -> None: ...
 

@@ -228,8 +228,7 @@ async def test_a_dry_run_shows_prompts_and_sends_nothing() -> None:
 SOURCE = """
 import agenttts as tts
 class Backend:
-    async def generate(self, request, indices):
-        return []
+    async def generate(self, request, indices, receiver): ...
     async def aclose(self): ...
 MODELS = [tts.Model("m", 3e9)]
 pipeline = tts.Pipeline("numbers", models=MODELS, examples=[{"n": 0}, {"n": 1}], connect=lambda: {"m": Backend()})

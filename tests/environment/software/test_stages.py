@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environment.backend import Receiver
 from environment.executor import Executor
 from environment.sampler import Sampler
 from environment.software.example import SoftwareExample
@@ -135,11 +136,11 @@ class ScriptedBackend:
     def __init__(self) -> None:
         self.made = 0
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         self.made += len(indices)
         asked = request.messages[-1].content
         example = next(e for e in EXAMPLES if e.requirement in asked)
-        return [Sample(self.text(example, request, index), 9, 9) for index in indices]
+        await receiver.deliver({index: Sample(self.text(example, request, index), 9, 9) for index in indices})
 
     def text(self, example: SoftwareExample, request: GenerationRequest, index: int) -> str:
         if "assert" in request.messages[0].content:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from environment.backend import Receiver
 from environment.executor import Executor
 from environment.sampler import Sampler
 from environment.task import Task, load_task
@@ -62,7 +63,7 @@ class Scripted:
         self.nonsense = nonsense
         self.prompts: list[str] = []
 
-    async def generate(self, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:
+    async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         shown = request.messages[-1].content
         self.prompts.append(shown)
         system = request.messages[0]
@@ -72,7 +73,8 @@ class Scripted:
         known = [example for example in examples if self._asks(shown, example)]
         example = max(known, key=lambda example: len(example.steps), default=examples[0])
         right = self.writers[stage.name](example)
-        return [Sample("?! [{" if self.nonsense and index % 3 == 2 else right) for index in indices]
+        answers = {index: Sample("?! [{" if self.nonsense and index % 3 == 2 else right) for index in indices}
+        await receiver.deliver(answers)
 
     @staticmethod
     def _asks(shown: str, example: AutomationExample) -> bool:
