@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from environment.backend import Backend, collected
-from storage.sample import GenerationRequest, Message, SamplingParameters
-from tools.errors import EndpointError, MissingSample
+from environment.backend import Backend, Collected, collected
+from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
+from tools.errors import EndpointError, MissingSample, StorageError
 
 Connect = Callable[[], AbstractAsyncContextManager[Backend]]
 """Opens a fresh backend for the length of a block; the block closes it."""
@@ -75,6 +75,38 @@ class BackendConformance:
                 for indices in ([4, 0, 2], [1], [2, 3]):
                     samples = await collected(backend, question(0, model), indices)
                     assert [sample.text for sample in samples] == [texts[index] for index in indices]
+
+        asyncio.run(draw())
+
+    def test_each_index_is_delivered_once(self, connect: Connect, model: str) -> None:
+        """Whatever the grouping, no index comes twice and none that was not asked for."""
+
+        class Counted(Collected):
+            async def deliver(self, samples: Mapping[int, Sample]) -> None:
+                assert samples
+                assert not set(samples) & set(self.samples)
+                await super().deliver(samples)
+
+        async def draw() -> None:
+            async with connect() as backend:
+                for indices in ([0, 1, 2, 3, 4], [3, 0], [1]):
+                    received = Counted()
+                    await backend.generate(question(0, model), indices, received)
+                    assert sorted(received.samples) == sorted(indices)
+
+        asyncio.run(draw())
+
+    def test_what_the_receiver_raises_goes_through(self, connect: Connect, model: str) -> None:
+        """A sample that cannot be kept ends the call, as itself."""
+
+        class Full(Collected):
+            async def deliver(self, samples: Mapping[int, Sample]) -> None:
+                raise StorageError("the disk is full")
+
+        async def draw() -> None:
+            async with connect() as backend:
+                with pytest.raises(StorageError, match="the disk is full"):
+                    await backend.generate(question(0, model), range(3), Full())
 
         asyncio.run(draw())
 
