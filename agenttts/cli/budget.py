@@ -26,6 +26,7 @@ from agenttts.cli.options import (
     task_options,
 )
 from agenttts.cli.options import Task as TaskName
+from agenttts.cli.terminal import Terminal
 from environment.task import load_task
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def budget(
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
     else:
-        _print(Console(), loaded, summary)
+        _print(Terminal(), loaded, summary)
 
 
 def _summary(task: Task, default: float, limits: Limits) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from agenttts.cli.options import (
     read_measured,
     task_options,
 )
+from agenttts.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from agent.estimate import Estimate, Work
@@ -73,7 +74,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
     else:
-        _print(Console(), task, summary)
+        _print(Terminal(), task, summary)
 
 
 def _summary(task: Task, problem: Problem, dry: DryRun, found: Estimate, at_once: int) -> dict[str, Any]:
@@ -139,8 +140,8 @@ def _print(console: Console, task: Task, summary: dict[str, Any]) -> None:
     for name, messages in summary["prompts"].items():
         console.rule(f"{name}: prompt of the first example, with {summary['answers_in_prompts']} for earlier answers")
         for message in messages:
-            console.print(f"[{message['role']}]", style="dim", markup=False, highlight=False)
-            console.print(message["content"], markup=False, highlight=False)
+            console.print(f"[{message['role']}]", style="dim", highlight=False)
+            console.print(message["content"], highlight=False)
     console.rule()
     table = Table("subtask", "models", "metric", "strategy")
     for row in summary["subtasks"]:
@@ -161,7 +162,7 @@ def _print(console: Console, task: Task, summary: dict[str, Any]) -> None:
     )
     _print_estimate(console, summary)
     for warning in summary["warnings"]:
-        console.print(f"Warning: {warning}", style="yellow", markup=False)
+        console.print(f"Warning: {warning}", style="yellow")
 
 
 def _hours(hours: float) -> str:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from agenttts.cli.options import DEFAULT_TASK, AsJson, Cost, TaskOption, named_values
+from agenttts.cli.terminal import Terminal
 from tools.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def compare(
 
     _check_output(output, plots)
     options = named_values("--set", settings)
-    with ProgressBar(Console(stderr=True, quiet=as_json)) as bar:
+    with ProgressBar(Terminal(stderr=True, quiet=as_json)) as bar:
         try:
             comparison = run_comparison(
                 [TaskEntry(name, options) for name in _listed(tasks) or [DEFAULT_TASK]],
@@ -114,10 +115,10 @@ def present(comparison: Comparison, output: Path | None, plots: str, *, as_json:
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=2))
     else:
-        print_comparison(Console(), comparison)
+        print_comparison(Terminal(), comparison)
     if output is None:
         return
-    news = Console(stderr=True, quiet=as_json, soft_wrap=True, highlight=False, markup=False)
+    news = Terminal(stderr=True, quiet=as_json, soft_wrap=True, highlight=False)
     written = comparison.write(output)
     if plots != NONE:
         try:

@@ -7,7 +7,6 @@ from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from agent.comparison.paired import ALL, PairedRow
@@ -21,7 +20,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """What a reader must know, each searcher by itself, then paired with the reference, then failures."""
     plan = comparison.plan
     for note in comparison.notes:
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
     for _, rows in groupby(comparison.summary, key=lambda row: (row["task"], row["budget"])):
         console.print(_summary_table(list(rows), plan.within))
     paired = comparison.paired
@@ -30,7 +29,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(_paired_table(together or paired, plan.tie_tolerance))
     for run in comparison.failures[:ERRORS_SHOWN]:
         where = f"{run.searcher} on {run.task}, budget {run.budget}, seed {run.seed}"
-        console.print(f"Failed: {where}, after {len(run.steps)} trials: {run.error}", markup=False, highlight=False)
+        console.print(f"Failed: {where}, after {len(run.steps)} trials: {run.error}", highlight=False)
     if len(comparison.failures) > ERRORS_SHOWN:
         console.print(f"... and {len(comparison.failures) - ERRORS_SHOWN} more failed runs.")
 
@@ -52,14 +51,14 @@ def _summary_table(rows: Sequence[Row], within: float) -> Table:
         "generations to\n(quartiles)",
         "stayed",
         *(["failed"] if failed else []),
-        title=f"{escape(name)}, budget {first['budget']} ({budget}), {first['runs']} seeds{oracle}",
+        title=f"{name}, budget {first['budget']} ({budget}), {first['runs']} seeds{oracle}",
         title_justify="left",
         box=SIMPLE_HEAD,
         padding=0,
     )
     for row in rows:
         table.add_row(
-            escape(row["searcher"]),
+            row["searcher"],
             _estimate(row, "recommended_true_score"),
             _number(row["best_true_score"]),
             _number(row["recommended_regret"]),
@@ -83,7 +82,7 @@ def _paired_table(rows: Sequence[PairedRow], tolerance: float) -> Table:
         "95% interval",
         "p (Holm)",
         "wins/ties/\nlosses",
-        title=f"Against {escape(rows[0].reference)}: searcher minus reference, or searcher / reference (x); "
+        title=f"Against {rows[0].reference}: searcher minus reference, or searcher / reference (x); "
         f"{problems} problems each, {rows[0].units} independent; scores within {tolerance:g} tie",
         title_justify="left",
         box=SIMPLE_HEAD,
@@ -95,8 +94,8 @@ def _paired_table(rows: Sequence[PairedRow], tolerance: float) -> Table:
         interval = "-" if row.low is None or row.high is None else f"{row.low:{signed}.3g} to {row.high:{signed}.3g}"
         table.add_row(
             row.title,
-            *([escape(row.task), row.budget] if row.task != ALL else []),
-            escape(row.searcher),
+            *([row.task, row.budget] if row.task != ALL else []),
+            row.searcher,
             "-" if row.effect is None else f"{row.effect:{signed}.3g}{mark}",
             interval,
             "-" if row.p_holm is None else f"{row.p_holm:.2g}",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agenttts.cli.options import DEFAULT_STORAGE, DEFAULT_TASK, AsJson, Storage, Task, TaskOption, named_values
+from agenttts.cli.terminal import Terminal
 from tools.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def measure(
     if as_json:
         typer.echo(text)
     else:
-        _print(Console(), found)
+        _print(Terminal(), found)
 
 
 def _print(console: Console, found: Measurements) -> None:

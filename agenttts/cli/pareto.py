@@ -30,6 +30,7 @@ from agenttts.cli.options import (
     task_options,
 )
 from agenttts.cli.search import ProgressObserver
+from agenttts.cli.terminal import Terminal
 from tools.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def pareto(
     if session is not None:
         found = load_front(session, storage)
     else:
-        with ProgressObserver(Console(stderr=True, quiet=as_json)) as observer:
+        with ProgressObserver(Terminal(stderr=True, quiet=as_json)) as observer:
             found = search_front(
                 task,
                 budget,
@@ -92,10 +93,10 @@ def pareto(
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))
     else:
-        print_front(Console(), found)
+        print_front(Terminal(), found)
     if plot is not None:
         written = found.plot(plot)
-        Console(stderr=True, quiet=as_json, soft_wrap=True, highlight=False).print(f"Written to {written}")
+        Terminal(stderr=True, quiet=as_json, soft_wrap=True, highlight=False).print(f"Written to {written}")
 
 
 def print_front(console: Console, found: Front) -> None:

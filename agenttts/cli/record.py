@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agenttts.cli.options import DEFAULT_TASK, AsJson, Storage, Task
+from agenttts.cli.terminal import Terminal
 from environment.model_spec import parse_models
 from tools.errors import InvalidInput
 
@@ -34,7 +34,7 @@ def record(
 
     if task != DEFAULT_TASK:
         raise InvalidInput("TASK", f"{task!r} cannot be recorded; the recordable task is {DEFAULT_TASK}")
-    console = Console(stderr=True, quiet=as_json)
+    console = Terminal(stderr=True, quiet=as_json)
     columns = ("{task.description}", "{task.fields[generations]:,} generations")
     with Progress(
         TextColumn(columns[0]),

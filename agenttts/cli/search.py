@@ -28,6 +28,7 @@ from agenttts.cli.options import (
     read_measured,
     task_options,
 )
+from agenttts.cli.terminal import Terminal
 
 SEARCHER_NAMES = "planner, llm, random, tpe, gp, cmaes, nsga2, grid, smac, llm-zs, agenthpo, mlcopilot"
 
@@ -57,7 +58,9 @@ class ProgressObserver:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        # Stopping what never started would print an empty line before an error.
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def session_started(self, record: Any, task: Any, search: Search) -> None:
         # Not before: bad input is answered with one line and no bar above it.
@@ -75,7 +78,7 @@ class ProgressObserver:
         self._progress.update(self._bar, completed=trial.number + 1, news=news)
 
     def guideline_written(self, guideline: Guideline) -> None:
-        self._progress.console.print(guideline.text.splitlines()[0], style="dim", markup=False, highlight=False)
+        self._progress.console.print(guideline.text.splitlines()[0], style="dim", highlight=False)
 
     def judging_started(self) -> None:
         self._progress.update(self._bar, description="judging on held-out examples")
@@ -107,7 +110,7 @@ def search(
     from agent.session import run
 
     agent = {"model": agent_model, "base_url": agent_url}
-    with ProgressObserver(Console(stderr=True, quiet=as_json)) as observer:
+    with ProgressObserver(Terminal(stderr=True, quiet=as_json)) as observer:
         result = run(
             task,
             budget,
@@ -139,7 +142,7 @@ def resume(
     """Go on with a session that was stopped; nothing finished is done or paid again."""
     from agent.session import resume as resume_session
 
-    with ProgressObserver(Console(stderr=True, quiet=as_json)) as observer:
+    with ProgressObserver(Terminal(stderr=True, quiet=as_json)) as observer:
         result = resume_session(session, storage, task=task, observer=observer)
     _print(result, as_json)
 
@@ -152,6 +155,6 @@ def _print(result: Result, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result_to_dict(result), indent=2))
     elif result.config.front:
-        print_front(Console(), Front.of(result))
+        print_front(Terminal(), Front.of(result))
     else:
-        print_result(Console(), result)
+        print_result(Terminal(), result)

@@ -8,9 +8,9 @@ import socket
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from agenttts.cli.options import DEFAULT_STORAGE, Storage
+from agenttts.cli.terminal import Terminal
 from tools.errors import InvalidInput
 
 SPARE_CONNECTIONS = 64
@@ -68,8 +68,8 @@ def serve(
             timeout=timeout,
         )
         app = application(pipeline, settings)
-        console = Console()
-        console.print(f"{winner.task.name} ({winner.origin}): {winner.allocation}", highlight=False, markup=False)
+        console = Terminal()
+        console.print(f"{winner.task.name} ({winner.origin}): {winner.allocation}", highlight=False)
         shown = f"[{host}]" if ":" in host else host
         guarded = "with the token of " + token_env if token else "without a token"
         console.print(

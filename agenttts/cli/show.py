@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.console import Console
 
 from agenttts.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from agenttts.cli.terminal import Terminal
 
 
 def show(
@@ -27,8 +27,8 @@ def show(
     if as_json:
         typer.echo(json.dumps(result_to_dict(result, calls), indent=2))
         return
-    console = Console()
+    console = Terminal()
     print_result(console, result, trials=trials, guidelines=guidelines)
     for call in calls:
         console.rule(f"batch {call.batch} {call.purpose} {call.attempt}" + ("" if call.accepted else " rejected"))
-        console.print(call.answer, markup=False)
+        console.print(call.answer)

@@ -84,12 +84,11 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
         console.print("No trial is complete yet.")
         return
     console.print(_allocation_table(result, best))
-    console.print(f"Why: {best.reason}", markup=False)
+    console.print(f"Why: {best.reason}")
     if (luckiest := result.luckiest) is not None and luckiest != best:
         console.print(
             f"Trial {luckiest.number} ({luckiest.allocation}) scored {luckiest.score:.3f} on the search examples; "
             f"less is expected of it on new ones.",
-            markup=False,
         )
     if result.evaluations:
         console.print(_score_table(result))
@@ -108,7 +107,7 @@ def print_result(console: Console, result: Result, *, trials: bool = False, guid
     if result.guidelines:
         shown = result.guidelines if guidelines else result.guidelines[-1:]
         for guideline in shown:
-            console.print(f"\nConcluded after batch {guideline.batch}:\n{guideline.text}", markup=False)
+            console.print(f"\nConcluded after batch {guideline.batch}:\n{guideline.text}")
     if trials:
         listing = Table("trial", "batch", "allocation", "cost", "score", "reason")
         for trial in result.trials:

@@ -6,10 +6,10 @@ import json
 from inspect import getdoc
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from agenttts.cli.options import AsJson
+from agenttts.cli.terminal import Terminal
 from environment.task import TASKS
 
 
@@ -22,4 +22,4 @@ def tasks(as_json: AsJson = False) -> None:
     table = Table("task", "what it is")
     for name, description in rows.items():
         table.add_row(name, description)
-    Console().print(table)
+    Terminal().print(table)
