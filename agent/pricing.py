@@ -13,7 +13,7 @@ from tools.errors import InvalidInput
 from tools.limits import Cap
 from tools.measured import Measurements
 from tools.measured_cost import MeasuredCost
-from tools.registry import check_options
+from tools.registry import built, check_options
 
 NAMED, SETTINGS, LIMIT = "cost", "settings", "limit"
 
@@ -52,7 +52,7 @@ def build_cost(task: Task, name: str, settings: Mapping[str, Any], measured: Mea
     if issubclass(kind, MeasuredCost) and "table" not in settings:
         found = measured or (measured_recording(task) if task.recorded_from else None)
         settings = {**settings, "table": found.to_dict()} if found else settings
-    return kind(**settings)
+    return built(f"cost {name!r}", kind, settings)
 
 
 def registered(model: CostModel) -> CostModel:

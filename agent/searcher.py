@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from storage.transcript import Transcript
 from tools.cost import CostModel
 from tools.limits import Cap, Limits
-from tools.registry import Registry, check_options
+from tools.registry import Registry, built
 from tools.space import Allocation, SearchSpace
 from tools.trial import Guideline, Trial
+from tools.validation import require_seed
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Proposal:
     reason: str = ""
 
 
+KeepTranscript = Callable[[int, Transcript], None]
+"""Takes the model call of a place, counted from 0 within the session; may block while it is stored."""
+
+
 class Searcher(ABC):
     """Proposes allocations.
 
@@ -98,16 +103,33 @@ class Searcher(ABC):
         Those calls are answered from here, in their order, and not made again.
         """
 
+    def listen(self, keep: KeepTranscript) -> None:  # noqa: B027 - most searchers call no model
+        """Called before the first ask of a session: `keep` takes every new model call as soon as it is answered.
+
+        It also takes a call again, by the same place, once it is known that its answer is not used.
+        """
+
+    def rehearse(self, transcripts: Sequence[Transcript]) -> None:  # noqa: B027 - most searchers call no model
+        """Called before the first ask where a log is replayed: every model call is answered from here, none is made.
+
+        `drain_transcripts` then gives them again, as the searcher notes them now. `ask` and `conclude`
+        raise Diverged where another call is wanted than the next of these.
+        """
+
+    @classmethod
+    def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as sessions store them: with the content of the files that they name. Raises InvalidInput."""
+        return dict(options)
+
     def drain_transcripts(self) -> list[Transcript]:
-        """The model calls made since the last drain, for the archive; none for most searchers."""
+        """The model calls made since the last drain, replayed ones left out; none for most searchers."""
         return []
 
 
 SEARCHERS: Registry[type[Searcher]] = Registry("searcher", "agenttts.searchers")
 
 
-def build_searcher(name: str, problem: Problem, seed: int, **options: Any) -> Searcher:
-    """The searcher called `name`, ready to ask. Raises UnknownName, also for an option it lacks."""
-    searcher = SEARCHERS.get(name)
-    check_options(f"searcher {name!r}", searcher, options, given=("problem", "seed"))
-    return searcher(problem, seed, **options)
+def build_searcher(name: str, problem: Problem, seed: int, /, **options: Any) -> Searcher:
+    """The searcher called `name`, ready to ask. Raises UnknownName, also for an option it lacks; InvalidInput."""
+    require_seed("seed", seed)
+    return built(f"searcher {name!r}", SEARCHERS.get(name), options, problem, seed)

@@ -14,7 +14,7 @@ from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap
-from tools.registry import Registry, check_options
+from tools.registry import Registry, built
 from tools.space import Allocation, SearchSpace, Subtask
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ TaskFactory = Callable[..., Task]
 TASKS: Registry[TaskFactory] = Registry("task", "agenttts.tasks")
 
 
-def load_task(name: str, **options: Any) -> Task:
+def load_task(name: str, /, **options: Any) -> Task:
     """The task called `name`: a registered one, a pipeline file (.yaml, .yml), or MODULE:ATTRIBUTE.
 
     Raises UnknownName, or InvalidInput on an unusable option or a faulty pipeline.
@@ -180,6 +180,4 @@ def load_task(name: str, **options: Any) -> Task:
         from environment.pipelines.loading import load_pipeline
 
         return load_pipeline(name, options)
-    factory = TASKS.get(name)
-    check_options(f"task {name!r}", factory, options)
-    return factory(**options)
+    return built(f"task {name!r}", TASKS.get(name), options)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
-from tools.errors import InvalidInput, UnknownName
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+from tools.errors import AgentttsError, InvalidInput, UnknownName
+from tools.validation import shortened
 
 T = TypeVar("T")
 
@@ -57,6 +60,42 @@ class Registry(Generic[T]):
         return {point.name: point for point in entry_points(group=self.group)}
 
 
+def built(owner: str, build: Callable[..., T], options: Mapping[str, Any], *arguments: Any) -> T:
+    """What `build` makes of the arguments and of the options that a person gave.
+
+    Raises InvalidInput for an option that `build` does not take, and where it chokes on the value of one.
+    """
+    given = list(signature(build).parameters)[: len(arguments)]
+    check_options(owner, build, options, given=given)
+    try:
+        return build(*arguments, **options)
+    except AgentttsError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, OSError) as error:
+        if not options:
+            raise
+        name, wanted = _misfit(build, options)
+        raise InvalidInput(f"option of {owner}", f"{name}: {wanted or error}") from error
+
+
+def _misfit(build: Callable[..., Any], options: Mapping[str, Any]) -> tuple[str, str]:
+    """The first option whose type is not the declared one, and what is wanted; else all names, and nothing."""
+    try:
+        hints = get_type_hints(build.__init__ if isinstance(build, type) else build)  # type: ignore[misc]
+    except (NameError, TypeError, AttributeError):
+        hints = {}
+    for name, value in options.items():
+        if name not in hints:
+            continue
+        try:
+            TypeAdapter(hints[name], config={"arbitrary_types_allowed": True}).validate_python(value, strict=True)
+        except ValidationError as error:
+            return name, f"{error.errors()[0]['msg'].lower()}, got {shortened(value)}"
+        except PydanticUserError:
+            continue
+    return ", ".join(options), ""
+
+
 def check_options(
     owner: str, build: Callable[..., Any], options: Iterable[str], *, given: Collection[str] = ()
 ) -> None:
@@ -66,6 +105,8 @@ def check_options(
     """
     known = {name: parameter for name, parameter in signature(build).parameters.items() if name not in given}
     if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in known.values()):
+        if taken := [option for option in options if option in given]:
+            raise InvalidInput(f"option of {owner}", f"unknown name {taken[0]!r}; that is decided elsewhere")
         return
     for option in options:
         if not known:

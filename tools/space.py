@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
@@ -14,7 +13,12 @@ from tools.cost import CostModel
 from tools.errors import InvalidAllocation, InvalidInput, UnknownName
 from tools.limits import Cap, Limits
 from tools.listed import listed, listed_strategies, listed_temperatures
-from tools.validation import is_count, require_positive
+from tools.validation import is_count, require_count, require_name, require_not_negative, require_positive
+
+MOST_PARAMETERS, MOST_TOKENS, MOST_SIZE = 1e18, 1e9, 10**9
+"""Far beyond any model: figures up to these are reckoned with and never overflow."""
+MOST_SAMPLES = 10_000
+"""Of one subtask; every count up to the highest is a choice of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +46,18 @@ class Model:
     kv_size: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise InvalidInput("model.name", "must not be empty")
-        require_positive(f"model {self.name!r} parameters", self.parameters)
+        require_name("model.name", self.name)
+        require_positive(f"model {self.name!r} parameters", self.parameters, MOST_PARAMETERS)
         for field, price in (
             ("prompt_price", self.prompt_price),
             ("generation_price", self.generation_price),
             ("cached_prompt_price", self.cached_prompt_price),
         ):
-            if price is not None and not (math.isfinite(price) and price >= 0):
-                raise InvalidInput(f"model {self.name!r} {field}", f"must be zero or more, got {price}")
+            if price is not None:
+                require_not_negative(f"model {self.name!r} {field}", price)
         for field, size in (("layers", self.layers), ("hidden_size", self.hidden_size), ("kv_size", self.kv_size)):
-            if size is not None and not is_count(size):
-                raise InvalidInput(f"model {self.name!r} {field}", f"must be a whole number of 1 or more, got {size!r}")
+            if size is not None:
+                require_count(f"model {self.name!r} {field}", size, MOST_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,7 @@ class Subtask:
         strategies: Sequence[str] = (),
         temperatures: Sequence[float] = (),
     ) -> None:
-        if not name:
-            raise InvalidInput("subtask.name", "must not be empty")
+        require_name("subtask.name", name)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "models", tuple(models))
         object.__setattr__(self, "prompt_tokens", prompt_tokens)
@@ -95,8 +97,8 @@ class Subtask:
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
             raise InvalidInput(f"subtask {name!r} models", f"has a name twice: {', '.join(names)}")
-        require_positive(f"subtask {name!r} prompt_tokens", prompt_tokens)
-        require_positive(f"subtask {name!r} generation_tokens", generation_tokens)
+        require_positive(f"subtask {name!r} prompt_tokens", prompt_tokens, MOST_TOKENS)
+        require_positive(f"subtask {name!r} generation_tokens", generation_tokens, MOST_TOKENS)
 
     def model(self, name: str) -> Model:
         """The candidate called `name`. Raises UnknownName."""
@@ -264,12 +266,11 @@ class SearchSpace:
         if len(set(names)) != len(names):
             raise InvalidInput("subtasks", f"a name stands twice: {', '.join(names)}")
         if sample_counts is None:
-            if not is_count(max_samples):
-                raise InvalidInput("max_samples", f"must be a whole number of 1 or more, got {max_samples!r}")
+            require_count("max_samples", max_samples, MOST_SAMPLES)
             self.sample_counts: tuple[int, ...] = tuple(range(1, max_samples + 1))
         else:
-            if not sample_counts or not all(is_count(count) for count in sample_counts):
-                raise InvalidInput("sample_counts", "must be whole numbers of 1 or more, at least one")
+            if not sample_counts or not all(is_count(count) and count <= MOST_SAMPLES for count in sample_counts):
+                raise InvalidInput("sample_counts", f"must be whole numbers from 1 to {MOST_SAMPLES:,}, at least one")
             self.sample_counts = tuple(sorted(set(sample_counts)))
         self.max_samples: int = self.sample_counts[-1]
         self._by_name = {subtask.name: subtask for subtask in self.subtasks}

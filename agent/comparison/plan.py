@@ -9,7 +9,10 @@ from typing import Any
 
 from agent.comparison.budgets import BUDGET_WORDS
 from tools.errors import InvalidInput, UnknownName
-from tools.validation import is_count
+from tools.validation import is_count, require_count
+
+MOST_RUNS = 1_000_000
+"""Seeds, trials and the like beyond it are slips of the keyboard."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in ("seeds", "trials", "batch", "first_seed"):
-            value = getattr(self, name)
-            if not is_count(value):
-                raise InvalidInput(name, f"must be a whole number of 1 or more, got {value!r}")
+            require_count(name, getattr(self, name), MOST_RUNS)
         for name in ("within", "tie_tolerance"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:

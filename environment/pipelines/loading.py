@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from environment.pipelines.references import load_object, module_file
 from environment.pipelines.searchable import SearchablePipeline
+from environment.pipelines.stage import described
 from environment.task import Task
-from tools.errors import InvalidInput
-from tools.registry import check_options
+from tools.errors import AgentttsError, InvalidInput
+from tools.registry import built, check_options
+
+LOG = logging.getLogger(__name__)
 
 HANDED_OVER = "handed-over:"
 """Begins the stored name of a task that was an object of a program and has no name to load it by."""
@@ -20,7 +25,7 @@ def load_pipeline(name: str, options: Mapping[str, Any]) -> Task:
     """The pipeline of a YAML file, or of an object named MODULE:ATTRIBUTE or FILE.py:ATTRIBUTE.
 
     The object may be a Pipeline, a Task or a function that takes the options and returns a Task.
-    Raises InvalidInput; an error of the module's own code is raised as it is.
+    Raises InvalidInput, also where the module's own code fails, naming its line.
     """
     if name.startswith(HANDED_OVER):
         raise InvalidInput(
@@ -33,10 +38,9 @@ def load_pipeline(name: str, options: Mapping[str, Any]) -> Task:
 
         check_options(f"task {name!r}", _takes_nothing, options)
         return load_yaml(Path(name))
-    found = load_object(name, Path.cwd())
+    found = _run(name, partial(load_object, name, Path.cwd()))
     if not isinstance(found, Task | SearchablePipeline) and callable(found):
-        check_options(f"task {name!r}", found, options)
-        found = found(**options)
+        found = _run(name, partial(built, f"task {name!r}", found, options))
     else:
         check_options(f"task {name!r}", _takes_nothing, options)
     return as_task(found, name)
@@ -64,6 +68,17 @@ def name_of(given: object) -> str:
     """The name that loads an object again, else one that says that only its program has it."""
     reference = given.reference if isinstance(given, SearchablePipeline) else ""
     return reference or f"{HANDED_OVER}{getattr(given, 'name', '')}"
+
+
+def _run(name: str, code: Callable[[], Any]) -> Any:
+    """What a person's own code makes. Raises InvalidInput with its line where it fails."""
+    try:
+        return code()
+    except AgentttsError:
+        raise
+    except Exception as error:
+        LOG.info("%s failed", name, exc_info=True)
+        raise InvalidInput(name, f"its own code failed: {described(error)}; mend it there") from error
 
 
 def _takes_nothing() -> None: ...

@@ -22,7 +22,7 @@ from environment.task import Task
 from tools.cost import COSTS, CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap
-from tools.registry import check_options
+from tools.registry import built
 from tools.space import Allocation, Choice, Model
 
 MOST_SAMPLES = 100
@@ -165,8 +165,7 @@ class _Reader:
         settings = dict(self._spec.cost.model_extra or {})
         with self._noting(("cost",)):
             kind = COSTS.get(self._spec.cost.name)
-            check_options(f"cost {self._spec.cost.name!r}", kind, settings)
-            return kind(**settings)
+            return built(f"cost {self._spec.cost.name!r}", kind, settings)
         return None
 
     def _cap(self, name: str, limit: float) -> Cap | None:

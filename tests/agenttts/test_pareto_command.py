@@ -43,7 +43,7 @@ def test_a_simulated_front_says_so(agenttts: Run) -> None:
         (("--budget", "1"), "budget: 1 base passes fits no allocation"),
         (("--searcher", "planer-front"), "did you mean 'planner-front'"),
         (("--session", "last"), "session: no session is called 'last'"),
-        (("--trials", "0"), "trials: must be a whole number of 1 or more"),
+        (("--trials", "0"), "trials: must be a whole number from 1 to 1,000,000"),
     ],
 )
 def test_bad_input_is_one_line(agenttts: Run, arguments: tuple[str, ...], message: str) -> None:
