@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from agent.participation import Participation, SessionObserver
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from agent.judging import BEST, ON_FRONT, Judge
+from agent.loop import Observer, SearchLoop
 from agent.pricing import Caps, caps_from_dicts, caps_to_dicts, priced
 from agent.search import Search
-from agent.searcher import SEARCHERS
+from environment.executor import Executor
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
+from environment.sampler import Sampler
+from environment.simulated.executor import SimulatedExecutor
 from environment.task import HELD_OUT, Task, load_task
+from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
-from storage.evaluation import BEST, ON_FRONT, Evaluation
+from storage.evaluation import Evaluation
+from storage.samples import SampleStore
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.transcript import Transcript
 from tools.cost import COSTS, CostModel
-from tools.errors import AgentttsError, InvalidInput, LeaseLost
+from tools.errors import AgentttsError, InvalidInput
 from tools.measured import Measurements
 from tools.trial import Guideline, Trial, Usage, best_trial
 from tools.validation import is_finite, require_count, require_plain
 
-LOG = logging.getLogger(__name__)
 MOST_TRIALS = 1_000_000
 LARGEST_BUDGET = 2.0
 """Up to how many times the usual budget a front goes where no budget is given: the paper's high budget
 of 2WikiMultiHopQA is 2.15 times its default."""
+
+
+class SessionObserver(Observer, Protocol):
+    """Also told when the session begins and when the judging of its result begins."""
+
+    def session_started(self, record: SessionRecord, task: Task, search: Search) -> None: ...
+
+    def judging_started(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +178,7 @@ def run(
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
     with Database.open(storage) as database:
         record = Archive(database).create_session(config)
-        return _take_part(record, loaded, search, database, observer)
+        return asyncio.run(_run(record, loaded, search, database, observer))
 
 
 def resume(
@@ -175,11 +190,10 @@ def resume(
 ) -> Result:
     """Continues a session (id, unique prefix or "last") where it stopped.
 
-    Nothing that was generated is paid again and no finished trial runs again. A session that other
-    processes are working on is joined: this one takes its share of the trials, and the lead where the
-    leader dies. A finished session is returned as it is. `task` is the session's own, where it was an
-    object of a program or its file has moved. Raises UnknownSession, and InvalidInput where the task is
-    not to be had or has changed.
+    Nothing that was generated is paid again and no finished trial runs again. A finished session
+    is returned as it is. `task` is the session's own, where it was an object of a program or its
+    file has moved. Raises UnknownSession, and InvalidInput where the task is not to be had or has
+    changed.
     """
     with Database.open(storage) as database:
         archive = Archive(database)
@@ -192,7 +206,8 @@ def resume(
         else:
             given = None if task is None else as_task(task)
         loaded, search, _ = prepare(config, given)
-        return _take_part(record, loaded, search, database, observer)
+        search.searcher.replay(archive.transcripts(record.id))
+        return asyncio.run(_run(record, loaded, search, database, observer))
 
 
 def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
@@ -224,9 +239,8 @@ def prepare(
         raise InvalidInput(f"option of searcher {config.searcher!r}", f"unknown name {min(taken)!r}")
     if not is_finite(config.budget):
         raise InvalidInput("budget", f"must be a finite number, got {config.budget!r}")
-    config = replace(config, searcher_options=SEARCHERS.get(config.searcher).portable(config.searcher_options))
     task = load_task(config.task, **config.task_options) if given is None else given
-    require_unchanged(task, config)
+    _require_unchanged(task, config)
     if config.cost:
         # The task's own budget is in the unit of its own cost.
         cost = COSTS.get(config.cost)(**config.cost_settings)
@@ -263,8 +277,7 @@ def prepare(
     return task, search, filled
 
 
-def require_unchanged(task: Task, config: SessionConfig) -> None:
-    """Raises InvalidInput where the task is not the one that the session began with."""
+def _require_unchanged(task: Task, config: SessionConfig) -> None:
     if config.task_digest and task.digest != config.task_digest:
         raise InvalidInput(
             "task",
@@ -273,18 +286,61 @@ def require_unchanged(task: Task, config: SessionConfig) -> None:
         )
 
 
-def _take_part(
+async def _run(
     record: SessionRecord, task: Task, search: Search, database: Database, observer: SessionObserver | None
 ) -> Result:
-    while True:
-        try:
-            asyncio.run(Participation(record, task, search, database, observer).run())
-        except LeaseLost as error:
-            LOG.warning("%s; joining it again", error)
-            _, search, _ = prepare(record.config, task)
-        else:
-            archive = Archive(database)
-            return _result(archive.session(record.id), archive)
+    archive = Archive(database)
+    config = record.config
+    backends = task.connect()
+    if task.simulated:
+        runner: TrialRunner = SimulatedExecutor(task, config.budget)
+    else:
+        runner = (task.runner or Executor)(task, Sampler(SampleStore(database), backends), config.budget)
+    loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
+    try:
+        await _restore(loop)
+        if observer:
+            observer.session_started(record, task, search)
+        async with _checkpointer(database) as checkpointer:
+            await loop.run(checkpointer)
+        if observer:
+            observer.judging_started()
+        await Judge(record.id, task, search, runner, archive).run(front=config.front)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        archive.set_state(record.id, SessionState.INTERRUPTED)
+        raise
+    except Exception as error:
+        archive.set_state(record.id, SessionState.FAILED, str(error))
+        raise
+    finally:
+        for backend in set(backends.values()):
+            await backend.aclose()
+    archive.set_state(record.id, SessionState.COMPLETE)
+    return _result(archive.session(record.id), archive)
+
+
+async def _restore(loop: SearchLoop) -> None:
+    stored = loop.archive.trials(loop.session_id)
+    if stored:
+        loop.restore(stored)
+
+
+@asynccontextmanager
+async def _checkpointer(database: Database) -> AsyncIterator[BaseCheckpointSaver[Any]]:
+    """LangGraph's SQLite checkpointer beside a SQLite file; in memory where there is no file."""
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    if database.path is None:
+        yield InMemorySaver()
+        return
+    async with AsyncSqliteSaver.from_conn_string(str(checkpoint_path(database.path))) as saver:
+        yield saver
+
+
+def checkpoint_path(path: Path) -> Path:
+    """Where the loop's checkpoints lie: beside the database file, since LangGraph owns their schema."""
+    return path.with_name(f"{path.stem}-checkpoints{path.suffix or '.db'}")
 
 
 def _result(record: SessionRecord, archive: Archive) -> Result:
