@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
+from storage.fault import Fault
 from storage.sample import GenerationRequest, Sample
+
+
+class Sending(Protocol):
+    """One request on its way, as the receiver of its samples sees it."""
+
+    def go(self) -> None:
+        """Called right before the request leaves. Raises where none may leave any more; it is then not sent.
+
+        A request that left and ends with an exception counts as billed in full, unless it is `settled`.
+        """
+        ...
+
+    def settled(self, lost: int = 0) -> None:
+        """What the server bills is known: nothing where it refused or was not reached, else what is delivered.
+
+        Beside that it may have begun `lost` samples that will not come, as a race's losers.
+        """
+        ...
 
 
 class Receiver(Protocol):
     """Takes the samples of one call of `Backend.generate`, answer by answer."""
+
+    def sending(self, count: int, endpoint: str) -> AbstractAsyncContextManager[Sending]:
+        """Surrounds one request for `count` samples, from before its turn comes until they are delivered.
+
+        Entering it reserves what the request may spend, and waits where that has to be free first.
+        Raises SpendingCapReached where it never will be. A backend that does not use it is charged
+        for what it delivers.
+        """
+        ...
 
     async def deliver(self, samples: Mapping[int, Sample]) -> None:
         """Takes finished samples by index, at least one, and returns when they are safe; each index once.
@@ -17,6 +46,10 @@ class Receiver(Protocol):
         Called as soon as an answer is there, so that nothing finished is lost with what is not.
         Raises StorageError where they cannot be kept; the backend lets it through.
         """
+        ...
+
+    def note(self, fault: Fault) -> None:
+        """Takes down what went wrong, for the session's report; its `lost` figures count as spent."""
         ...
 
 
@@ -44,15 +77,32 @@ class Backend(Protocol):
         ...
 
 
+class Unlimited:
+    """The sending of a request that nobody counts."""
+
+    def go(self) -> None:
+        """It may leave."""
+
+    def settled(self, lost: int = 0) -> None:
+        """Nothing was reserved."""
+
+
 class Collected:
-    """A receiver that keeps the samples in memory."""
+    """A receiver that keeps the samples in memory and sets no limits."""
 
     def __init__(self) -> None:
         self.samples: dict[int, Sample] = {}
 
+    def sending(self, count: int, endpoint: str) -> AbstractAsyncContextManager[Sending]:
+        """Any request may be sent."""
+        return nullcontext(Unlimited())
+
     async def deliver(self, samples: Mapping[int, Sample]) -> None:
         """Keeps them."""
         self.samples.update(samples)
+
+    def note(self, fault: Fault) -> None:
+        """Nobody asks."""
 
 
 async def collected(backend: Backend, request: GenerationRequest, indices: Sequence[int]) -> list[Sample]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from environment.backend import Backend
+from environment.fault_notes import FaultNotes, FaultSink
+from environment.keeper import Keeper
+from environment.spending import Spending
 from storage.sample import GenerationRequest, Sample, SampleSource
 from tools.errors import EndpointError, UnknownName
 from tools.trial import Usage
@@ -22,6 +28,9 @@ class SampleSink(SampleSource, Protocol):
 
     def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None: ...
 
+
+SECONDS_TO_FINISH = 30.0
+"""How long requests under way may take to finish when a session stops."""
 
 Stored = Mapping[str, Mapping[int, Sample]]
 
@@ -42,6 +51,12 @@ class Ledger:
         self._seen |= fresh
         self.usage += Usage(requested=len(wanted), fresh=len(fresh))
 
+    @property
+    def draws(self) -> Mapping[str, int]:
+        """How many samples of each request the trial drew, by the request's key."""
+        by_key = groupby(sorted(self._asked), itemgetter(0))
+        return {key: 1 + max(index for _, index in places) for key, places in by_key}
+
     def paid(self, samples: Iterable[Sample]) -> None:
         """Notes samples that a backend has just produced."""
         for sample in samples:
@@ -54,6 +69,14 @@ class _Draw:
     count: int
     ledger: Ledger
     result: asyncio.Future[Sequence[Sample]]
+
+
+@dataclass(slots=True)
+class _Generation:
+    """A running task's draws, and what receives their samples once it is their turn."""
+
+    draws: list[_Draw]
+    keeper: Keeper | None = None
 
 
 class GroupCommit:
@@ -96,13 +119,22 @@ class Sampler:
     Concurrent draws of one request share one generation.
     """
 
-    def __init__(self, store: SampleSink, backends: Mapping[str, Backend]) -> None:
+    def __init__(
+        self,
+        store: SampleSink,
+        backends: Mapping[str, Backend],
+        spending: Spending | None = None,
+        faults: FaultSink | None = None,
+    ) -> None:
+        """`spending` limits what is sent, `faults` remembers what went wrong."""
         self._store = store
         self._backends = backends
+        self._spending = spending or Spending()
+        self._notes = FaultNotes(faults)
         self._waiting: list[_Draw] = []
         self._commits = GroupCommit(store)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[Any], _Generation] = {}
         self._seen: set[tuple[str, int]] = set()
 
     def ledger(self) -> Ledger:
@@ -115,8 +147,10 @@ class Sampler:
         """Samples 0 to count-1 of a request. `run` says which stage asks, for samplers that take notes.
 
         Raises EndpointError or MissingSample from the backend, StorageError from the store,
-        UnknownName when no backend serves the model.
+        UnknownName when no backend serves the model, SpendingCapReached where a cap forbids what is
+        missing, and past the deadline.
         """
+        self._spending.require_open()
         loop = asyncio.get_running_loop()
         ledger.asked(request.key, count)
         draw = _Draw(request, count, ledger, loop.create_future())
@@ -127,8 +161,32 @@ class Sampler:
 
     def abandon(self) -> None:
         """Cancels the generations under way, where nobody waits for them any more."""
-        for task in self._tasks:
+        for task in self._running:
             task.cancel()
+
+    def stop(self, reason: Exception) -> None:
+        """Sends nothing any more: requests under way finish and are stored, draws that need others raise the reason."""
+        self._spending.close(reason)
+        for task, generation in self._running.items():
+            give_up = partial(_give_up, task, generation.draws, reason)
+            if generation.keeper is None or not generation.keeper.under_way:
+                give_up()
+            else:
+                generation.keeper.idle = give_up
+
+    async def finish(self, reason: Exception, seconds: float = SECONDS_TO_FINISH) -> None:
+        """Stops and waits until what is under way is stored, but not for longer than that; then cuts it off."""
+        self.stop(reason)
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+        running = list(self._running)
+        self.abandon()
+        await asyncio.gather(*running, return_exceptions=True)
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Returns when every fault that was noted is on disk."""
+        await self._notes.flush()
 
     def _start_batch(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -145,8 +203,8 @@ class Sampler:
             wanting = [draw for draw in draws if not _serve(draw, samples)]
             if wanting:
                 task = asyncio.get_running_loop().create_task(self._generate(wanting, samples))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._running[task] = _Generation(wanting)
+                task.add_done_callback(self._running.pop)
 
     async def _generate(self, draws: list[_Draw], known: Mapping[int, Sample]) -> None:
         try:
@@ -169,36 +227,32 @@ class Sampler:
             samples = dict(self._store.fetch([request.key]).get(request.key, {}) if contended else known)
             missing = [i for i in range(max(draw.count for draw in draws)) if i not in samples]
             if missing:
-                keeper = _Keeper(draws, samples, self._commits)
-                await self._backend(request.model).generate(request, missing, keeper)
+                await self._backend(request.model).generate(request, missing, self._keeper(draws, samples))
                 if left_out := [index for index in missing if index not in samples]:
                     raise EndpointError(f"the backend of {request.model} left out the samples {left_out} of a draw")
             return samples
+
+    def _keeper(self, draws: list[_Draw], samples: dict[int, Sample]) -> Keeper:
+        """What receives the running task's samples, adds them to those that are known and serves the draws."""
+
+        def keep(produced: Mapping[int, Sample], stored: Mapping[int, Sample]) -> None:
+            draws[0].ledger.paid(produced.values())
+            samples.update(stored)
+            for draw in draws:
+                _serve(draw, samples)
+
+        self._spending.require_open()
+        keeper = Keeper(draws[0].request, self._commits.save, keep, self._spending, self._notes)
+        task = asyncio.current_task()
+        if task is not None and task in self._running:
+            self._running[task].keeper = keeper
+        return keeper
 
     def _backend(self, model: str) -> Backend:
         try:
             return self._backends[model]
         except KeyError:
             raise UnknownName("model", model, self._backends) from None
-
-
-class _Keeper:
-    """Puts a generation's samples on disk as they come in, and serves the draws that have all of theirs."""
-
-    def __init__(self, draws: Sequence[_Draw], samples: dict[int, Sample], commits: GroupCommit) -> None:
-        self._draws = draws
-        self._samples = samples
-        self._commits = commits
-
-    async def deliver(self, samples: Mapping[int, Sample]) -> None:
-        """Counts the samples as paid and stores them. Raises StorageError."""
-        request = self._draws[0].request
-        self._draws[0].ledger.paid(samples.values())
-        stored = await self._commits.save((request, index, sample) for index, sample in samples.items())
-        # What another process wrote first counts, here and for the indices that it was alone to draw.
-        self._samples.update(stored.get(request.key, {}))
-        for draw in self._draws:
-            _serve(draw, self._samples)
 
 
 def _serve(draw: _Draw, samples: Mapping[int, Sample]) -> bool:
@@ -208,6 +262,11 @@ def _serve(draw: _Draw, samples: Mapping[int, Sample]) -> bool:
     if not draw.result.done():
         draw.result.set_result([samples[index] for index in range(draw.count)])
     return True
+
+
+def _give_up(task: asyncio.Task[Any], draws: Iterable[_Draw], reason: Exception) -> None:
+    _fail(draws, reason)
+    task.cancel()
 
 
 def _fail(draws: Iterable[_Draw], error: Exception) -> None:

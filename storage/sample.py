@@ -12,6 +12,10 @@ from typing import Any, Protocol
 from tools.errors import InvalidInput
 from tools.validation import is_count
 
+CONTENT_FILTER = "content_filter"
+PROMPT_TOO_LONG = "prompt_too_long"
+"""Finish reasons of samples that stand, empty, for answers that were not to be had."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

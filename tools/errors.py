@@ -59,6 +59,14 @@ class EndpointError(AgentttsError):
     """A model endpoint failed for good: retries are used up or the fault is permanent."""
 
 
+class SpendingCapReached(AgentttsError):
+    """A session's cap on spending leaves no room for its next request; the session can go on with a higher one."""
+
+    def __init__(self, cap: str) -> None:
+        super().__init__(f"{cap} leaves no room for the next request")
+        self.cap = cap
+
+
 class PipelineError(AgentttsError):
     """A person's own pipeline failed in its own code: a prompt, a metric, a node of a graph."""
 

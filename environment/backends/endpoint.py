@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from tools.errors import InvalidInput
 from tools.validation import is_count, require_positive
 
+UNANSWERED = ("empty", "fail")
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -19,6 +21,8 @@ class Endpoint:
     backend connects and kept nowhere else. `concurrency` is the number of requests under way at
     once, `timeout` the seconds one request may take, `max_attempts` how often it is tried, and
     `max_choices` caps the choices of one request (None: as many as the server turns out to give).
+    `unanswered` says what becomes of a prompt that the model cannot take or a text that its filter
+    removes every time: "empty" scores it as an empty answer, "fail" ends the session.
     Raises InvalidInput naming the wrong field.
     """
 
@@ -26,8 +30,9 @@ class Endpoint:
     key_env: str = "OPENAI_API_KEY"
     concurrency: int = 8
     timeout: float = 120.0
-    max_attempts: int = 6
+    max_attempts: int = 8
     max_choices: int | None = None
+    unanswered: str = "empty"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_env):
@@ -35,6 +40,10 @@ class Endpoint:
             raise InvalidInput("endpoint.key_env", "must be the NAME of an environment variable, not a key")
         if problem := _url_problem(self.base_url):
             raise InvalidInput("endpoint.base_url", problem.format(key_env=self.key_env))
+        if self.unanswered not in UNANSWERED:
+            raise InvalidInput(
+                "endpoint.unanswered", f"must be one of {', '.join(UNANSWERED)}, got {self.unanswered!r}"
+            )
         require_positive("endpoint.timeout", self.timeout)
         counts = {"concurrency": self.concurrency, "max_attempts": self.max_attempts}
         if self.max_choices is not None:

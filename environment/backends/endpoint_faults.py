@@ -8,28 +8,54 @@ from email.utils import parsedate_to_datetime
 
 import openai
 
-from tools.errors import AgentttsError
+from storage.fault import FaultKind
+from tools.errors import AgentttsError, EndpointError
 
 PASSING_STATUSES = frozenset({408, 409, 425, 429})
 OUT_OF_MONEY = "insufficient_quota"
+TOO_LONG_CODE = "context_length_exceeded"
+TOO_LONG = re.compile(
+    r"context[ _](length|size|window)|prompt is too long|input is too long|too many (input )?tokens", re.IGNORECASE
+)
 CHOICES_IN_WORDS = r"|\b(one|single|multiple|several)\b[^.]{0,40}\b(choices?|completions?)\b"
 HINTS = {
     400: "check the model's name, its context length and the sampling parameters",
     401: "put a valid key into the environment variable {key_env}",
     403: "the key in {key_env} may not use this model",
     404: "check the model's name and that the base URL ends where /chat/completions begins (often /v1)",
-    413: "the prompt is too long for this server",
     422: "check the sampling parameters",
     429: "the account behind {key_env} has no quota left",
 }
 
 
 class PassingError(AgentttsError):
-    """A fault that may be gone at the next try. `retry_after` is in seconds, from the server."""
+    """A fault that may be gone at the next try. `retry_after` is in seconds, from the server.
 
-    def __init__(self, problem: str, retry_after: float | None = None) -> None:
+    `billed` says that the server may have generated, and billed, an answer that did not come in whole.
+    """
+
+    def __init__(
+        self, problem: str, kind: FaultKind, retry_after: float | None = None, *, billed: bool = False
+    ) -> None:
         super().__init__(problem)
+        self.kind = kind
         self.retry_after = retry_after
+        self.billed = billed
+
+
+class PromptTooLong(EndpointError):
+    """The prompt and its answer do not fit the model's context: no further try can change that."""
+
+
+def is_too_long(error: openai.APIStatusError) -> bool:
+    """Whether a request was refused because it does not fit the model's context.
+
+    As OpenAI and vLLM ("maximum context length"), llama.cpp ("exceeds the available context size") and
+    gateways (status 413) say it.
+    """
+    if error.status_code == 413 or error.code == TOO_LONG_CODE:
+        return True
+    return error.status_code in (400, 422, 500) and TOO_LONG.search(f"{error.message} {error.body!r}") is not None
 
 
 def is_passing(error: openai.APIStatusError) -> bool:

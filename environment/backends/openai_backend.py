@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import openai
 import tenacity
-from pydantic import ValidationError
 
-from environment.backend import Collected, Receiver
-from environment.backends.chat_answer import ChatAnswer, Choice, TokenMeter
+from environment.backend import Collected, Receiver, Sending
+from environment.backends.chat_answer import ChatAnswer, Choice, TokenCount, TokenMeter
+from environment.backends.chat_client import ChatClient
 from environment.backends.chat_request import Ability, request_body, runs_of
-from environment.backends.chat_stream import whole_answer
+from environment.backends.clock import Clock, SystemClock
 from environment.backends.drawing import Drawing
 from environment.backends.endpoint import Endpoint
-from environment.backends.endpoint_faults import HINTS, PassingError, is_passing, readable, retry_after
+from environment.backends.endpoint_faults import PassingError, PromptTooLong
+from environment.backends.gate import Gate, ParameterRefused
+from environment.prompt_tokens import estimated_tokens
 from environment.side_by_side import first_to_finish
-from storage.sample import GenerationRequest, Race, Sample
+from storage.fault import Fault, FaultKind
+from storage.sample import CONTENT_FILTER, PROMPT_TOO_LONG, GenerationRequest, Race, Sample
 from tools.errors import EndpointError
 
 LOG = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0  # seconds
-
-Sleep = Callable[[float], Awaitable[None]]
+NOTED_WAIT = 0.1
+"""Seconds from which on a request that is held back is noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,6 @@ class TokenAccounting:
     estimated: int = 0
 
 
-class _ParameterRefused(Exception):
-    """The server refused one parameter and the ability now says so."""
-
-
 class OpenAIBackend:
     """Draws samples over HTTP, several choices a request where the server gives them.
 
@@ -50,18 +46,22 @@ class OpenAIBackend:
     of a request's choices upward (llama.cpp, vLLM) so draw the same text however the samples are
     batched, up to their own rounding.
 
-    The starters of a race are requests of their own, sent side by side as far as `concurrency`
+    The starters of a race are requests of their own, sent side by side as far as the endpoint's gate
     allows, and streamed. When enough have finished, the connections of the others are closed, which
     makes servers stop, and those still waiting for their turn are never sent. A sample of a race
     carries the tokens of its own request, prompt included; what a cancelled one had used is unknown.
+
+    A prompt that does not fit the model's context, and a text that a content filter removes every
+    time, is answered by an empty sample whose `finish_reason` says so, unless the endpoint's
+    `unanswered` is "fail" (docs/faults.md).
     """
 
-    def __init__(self, endpoint: Endpoint, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, endpoint: Endpoint, *, clock: Clock | None = None) -> None:
         self.endpoint = endpoint
         self.token_accounting = TokenAccounting()
-        self._sleep = sleep
-        self._slots = asyncio.Semaphore(endpoint.concurrency)
-        self._client: openai.AsyncOpenAI | None = None
+        self._clock = SystemClock() if clock is None else clock
+        self.gate = Gate(self._clock, endpoint.concurrency)
+        self._client = ChatClient(endpoint, self.gate)
         self._abilities: dict[str, Ability] = {}
         self._meters: dict[str, TokenMeter] = {}
         self._wait = tenacity.wait_exponential(FIRST_WAIT, LONGEST_WAIT) + tenacity.wait_random(0, FIRST_WAIT)
@@ -74,25 +74,28 @@ class OpenAIBackend:
         Raises ValueError for part of a race.
         """
         if request.race is not None:
-            await receiver.deliver(await self._race(request, request.race, indices))
+            await self._race(request, request.race, indices, receiver)
         else:
             await self._draw(request, runs_of(indices), receiver)
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        if self._client is not None:
-            await self._client.close()
+        await self._client.aclose()
 
-    async def _race(self, request: GenerationRequest, race: Race, indices: Sequence[int]) -> dict[int, Sample]:
+    async def _race(self, request: GenerationRequest, race: Race, indices: Sequence[int], receiver: Receiver) -> None:
         if list(indices) != list(range(race.finishers)):
             raise ValueError(f"a race is drawn as a whole, not {list(indices)} of its {race.finishers} samples")
 
         async def start(starter: int) -> Sample:
-            one = Collected()
+            one = _Starter(receiver)
             await self._draw(request, [range(starter, starter + 1)], one)
             return one.samples[starter]
 
-        return dict(enumerate(await first_to_finish(map(start, range(race.starters)), race.finishers)))
+        async with receiver.sending(race.starters, self.endpoint.address) as sending:
+            sending.go()
+            finished = await first_to_finish(map(start, range(race.starters)), race.finishers)
+            sending.settled(lost=race.starters - race.finishers)
+            await receiver.deliver(dict(enumerate(finished)))
 
     async def _draw(self, request: GenerationRequest, runs: Sequence[range], receiver: Receiver) -> None:
         drawing = Drawing()
@@ -105,43 +108,134 @@ class OpenAIBackend:
                     drawing.start(fill(run[start : start + size], redraw))
                 return
             try:
-                answer, latency = await self._ask(drawing, request, run, redraw)
-            except _ParameterRefused:
+                left, refusals = await self._ask(drawing, request, run, redraw, receiver)
+            except ParameterRefused:
                 drawing.start(fill(run, redraw))
                 return
-            places = answer.by_place(len(run))
-            self._ability(request.model).gave(len(places), len(run))
-            samples = self._samples(request, run, places, answer, latency)
-            if samples:
-                await receiver.deliver(samples)
-            refused = [run[place] for place, choice in places.items() if place < len(run) and choice.refusal]
-            for part in runs_of([index for index in run if index not in samples and index not in refused]):
+            for part in runs_of(left):
                 drawing.start(fill(part, redraw))
-            if refused:
-                reason = next(choice.refusal for choice in places.values() if choice.refusal)
-                drawing.start(again(refused, redraw + 1, reason or ""))
+            if refusals:
+                drawing.start(again(refusals, redraw + 1))
 
-        async def again(indices: Sequence[int], redraw: int, reason: str) -> None:
+        async def again(refusals: dict[int, str], redraw: int) -> None:
             if redraw >= self.endpoint.max_attempts:
-                raise self._error(request.model, f"{reason}, {redraw} times", hint="change the prompt or the model")
-            await self._sleep(FIRST_WAIT)
-            for run in runs_of(indices):
+                reason = next(iter(refusals.values()))
+                error = self._client.error(
+                    request.model, f"{reason}, {redraw} times", hint="change the prompt or the model"
+                )
+                await self._leave_empty(list(refusals), CONTENT_FILTER, error, receiver)
+                return
+            await self._clock.sleep(FIRST_WAIT)
+            for run in runs_of(list(refusals)):
                 drawing.start(fill(run, redraw))
 
         await drawing.run(fill(run, 0) for run in runs)
 
+    async def _ask(
+        self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int, receiver: Receiver
+    ) -> tuple[list[int], dict[int, str]]:
+        """Asks for a run and delivers what came, tried again while its faults may pass.
+
+        Returns the indices that the answer left out, and those it refused with the reason.
+        """
+
+        def note(state: tenacity.RetryCallState) -> None:
+            fault = state.outcome.exception() if state.outcome else None
+            if isinstance(fault, PassingError) and state.next_action is not None:
+                self._note(receiver, request.model, fault.kind, retried=True, waited=state.next_action.sleep)
+
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(self.endpoint.max_attempts),
+            wait=self._seconds_to_wait,
+            retry=tenacity.retry_if_exception_type(PassingError),
+            sleep=self._clock.sleep,
+            before_sleep=note,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._try, drawing, request, run, redraw, receiver)
+        except PassingError as fault:
+            self._note(receiver, request.model, fault.kind)
+            tries = f"gave up after {self.endpoint.max_attempts} attempts; the last one: {fault}"
+            raise self._client.error(request.model, tries, hint="is the server up and not overloaded?") from None
+        except PromptTooLong as error:
+            self._note(receiver, request.model, FaultKind.TOO_LONG)
+            await self._leave_empty(run, PROMPT_TOO_LONG, error, receiver)
+            return [], {}
+        except EndpointError:
+            self._note(receiver, request.model, FaultKind.REFUSED)
+            raise
+
+    async def _try(
+        self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int, receiver: Receiver
+    ) -> tuple[list[int], dict[int, str]]:
+        ability = self._ability(request.model)
+        body = request_body(request, run, redraw, ability)
+        tokens = estimated_tokens(request) + len(run) * request.sampling.max_tokens
+        async with receiver.sending(len(run), self.endpoint.address) as sending:
+            async with self.gate.turn(tokens) as held:
+                if held >= NOTED_WAIT:
+                    self._note(receiver, request.model, FaultKind.HELD_BACK, waited=held)
+                drawing.require_whole()
+                sending.go()
+                with drawing.sending():
+                    started = time.perf_counter()
+                    answer = await self._post(request.model, body, ability, sending)
+                    latency = time.perf_counter() - started
+            return await self._deliver(request, run, answer, latency, receiver)
+
+    async def _post(self, model: str, body: dict[str, object], ability: Ability, sending: Sending) -> ChatAnswer:
+        try:
+            answer = await self._client.post(model, body, ability)
+        except PassingError as fault:
+            if not fault.billed:
+                sending.settled()
+            raise
+        except (EndpointError, ParameterRefused):
+            sending.settled()
+            raise
+        sending.settled()
+        return answer
+
+    async def _deliver(
+        self, request: GenerationRequest, run: range, answer: ChatAnswer, latency: float, receiver: Receiver
+    ) -> tuple[list[int], dict[int, str]]:
+        places = answer.by_place(len(run))
+        self._ability(request.model).gave(len(places), len(run))
+        meter = self._meters.setdefault(request.model, TokenMeter())
+        counted = meter.count(list(places.values()), answer.usage, request.sampling.max_tokens)
+        counts = dict(zip(places, counted, strict=True))
+        samples = self._samples(request.model, run, places, counts, answer, latency)
+        if samples:
+            await receiver.deliver(samples)
+        refused = {place: choice.refusal for place, choice in places.items() if place < len(run) and choice.refusal}
+        refusals = {run[place]: reason for place, reason in refused.items()}
+        left = [index for index in run if index not in samples and index not in refusals]
+        if left:
+            self._note(receiver, request.model, FaultKind.SHORT, retried=True)
+        if refused:
+            fault = Fault(self.endpoint.address, request.model, FaultKind.FILTERED, retried=True, waited=FIRST_WAIT)
+            removed = sum(counts[place].tokens for place in refused)
+            receiver.note(replace(fault, lost_generations=len(refused), lost_generation_tokens=removed))
+        return left, refusals
+
+    async def _leave_empty(self, indices: Sequence[int], reason: str, error: EndpointError, receiver: Receiver) -> None:
+        """Delivers empty samples where no answer is to be had. Raises the error where that is not wanted."""
+        if self.endpoint.unanswered == "fail":
+            raise error
+        LOG.warning("%s; it scores as an empty answer", error)
+        await receiver.deliver(dict.fromkeys(indices, Sample("", finish_reason=reason)))
+
     def _samples(
         self,
-        request: GenerationRequest,
+        model: str,
         run: range,
         places: dict[int, Choice],
+        counts: dict[int, TokenCount],
         answer: ChatAnswer,
         latency: float,
     ) -> dict[int, Sample]:
-        meter = self._meters.setdefault(request.model, TokenMeter())
-        counts = meter.count(list(places.values()), answer.usage, request.sampling.max_tokens)
         samples: dict[int, Sample] = {}
-        count_of = dict(zip(places, counts, strict=True))
         for place, choice in sorted(places.items()):
             if place >= len(run) or choice.refusal:
                 continue
@@ -150,12 +244,12 @@ class OpenAIBackend:
             samples[run[place]] = Sample(
                 choice.text,
                 prompt_tokens,
-                count_of[place].tokens,
+                counts[place].tokens,
                 latency,
                 choice.finish_reason or "stop",
                 choice.mean_logprob,
             )
-            self._account(request.model, count_of[place].estimated)
+            self._account(model, counts[place].estimated)
         return samples
 
     def _account(self, model: str, estimated: bool) -> None:
@@ -168,98 +262,28 @@ class OpenAIBackend:
             )
         self.token_accounting = replace(now, counted=now.counted + (not estimated), estimated=now.estimated + estimated)
 
-    async def _ask(
-        self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int
-    ) -> tuple[ChatAnswer, float]:
-        """One answer with at least one choice, tried again while its faults may pass."""
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self.endpoint.max_attempts),
-            wait=self._seconds_to_wait,
-            retry=tenacity.retry_if_exception_type(PassingError),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._try, drawing, request, run, redraw)
-        except PassingError as fault:
-            tries = f"gave up after {self.endpoint.max_attempts} attempts; the last one: {fault}"
-            raise self._error(request.model, tries, hint="is the server up and not overloaded?") from None
-
-    async def _try(
-        self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int
-    ) -> tuple[ChatAnswer, float]:
-        ability = self._ability(request.model)
-        body = request_body(request, run, redraw, ability)
-        async with self._slots:
-            drawing.require_whole()
-            with drawing.sending():
-                started = time.perf_counter()
-                answer = await self._post(request.model, body)
-                latency = time.perf_counter() - started
-                if not answer.choices:
-                    raise PassingError("an answer without choices")
-        return answer, latency
-
-    async def _post(self, model: str, body: dict[str, Any]) -> ChatAnswer:
-        completions = self._connect().chat.completions
-        content = b""
-        try:
-            # The client's own time-out starts anew with every byte that comes in.
-            async with asyncio.timeout(self.endpoint.timeout):
-                if "stream" in body:
-                    async with await completions.create(**body) as stream:
-                        return whole_answer([chunk async for chunk in stream])
-                content = (await completions.with_raw_response.create(**body)).content
-                return ChatAnswer.model_validate_json(content)
-        except ValidationError as error:
-            shown = self._shown(content.decode(errors="replace"))
-            problem = f"an answer that is no chat completion ({error.errors()[0]['msg']}): {shown}"
-            raise PassingError(problem) from None
-        # `from None` throughout: the client's errors hold the request, and with it the key.
-        except TimeoutError:
-            raise PassingError(f"no answer within {self.endpoint.timeout:g} s") from None
-        except openai.APIConnectionError as error:
-            cause = f": {error.__cause__}" if error.__cause__ else ""
-            raise PassingError(self._shown(f"the connection failed{cause}")) from None
-        except openai.APIStatusError as error:
-            raise self._judge(model, body, error) from None
-        except (openai.APIError, ValueError) as error:
-            raise PassingError(self._shown(f"an unreadable answer: {error}")) from None
-
-    def _judge(self, model: str, body: dict[str, Any], error: openai.APIStatusError) -> Exception:
-        """What to raise for an error status; learns which parameters the server does not take."""
-        parameter = self._ability(model).refused(body, error)
-        if parameter == "seed":
-            LOG.warning("%s: model %s takes no seed: no draw is repeatable", self.endpoint.address, model)
-        if parameter is not None:
-            return _ParameterRefused()
-        text = f"status {error.status_code}: {self._shown(error.message)}"
-        if is_passing(error):
-            return PassingError(text, retry_after(error.response.headers.get("retry-after")))
-        hint = HINTS.get(error.status_code, "the server refuses the request for good")
-        return self._error(model, text, hint.format(key_env=self.endpoint.key_env))
-
-    def _error(self, model: str, problem: str, hint: str) -> EndpointError:
-        return EndpointError(f"{self.endpoint.address}, model {model!r}: {problem} ({hint})")
+    def _note(
+        self, receiver: Receiver, model: str, kind: FaultKind, *, retried: bool = False, waited: float = 0.0
+    ) -> None:
+        receiver.note(Fault(self.endpoint.address, model, kind, retried, waited))
 
     def _seconds_to_wait(self, state: tenacity.RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, PassingError) and fault.retry_after is not None:
-            return min(fault.retry_after, LONGEST_WAIT)
+            return fault.retry_after
         return min(self._wait(state), LONGEST_WAIT)
 
     def _ability(self, model: str) -> Ability:
         return self._abilities.setdefault(model, Ability(self.endpoint.max_choices))
 
-    def _shown(self, text: str) -> str:
-        return readable(text, self.endpoint.secret)
 
-    def _connect(self) -> openai.AsyncOpenAI:
-        if self._client is None:
-            self._client = openai.AsyncOpenAI(
-                base_url=self.endpoint.base_url,
-                api_key=self.endpoint.client_key,
-                timeout=None,
-                max_retries=0,
-            )
-        return self._client
+class _Starter(Collected):
+    """Receives the one sample of a race's starter; what it spends was reserved with the whole race."""
+
+    def __init__(self, race: Receiver) -> None:
+        super().__init__()
+        self._race = race
+
+    def note(self, fault: Fault) -> None:
+        """As for the race."""
+        self._race.note(fault)

@@ -24,7 +24,10 @@ class ReplayBackend:
         """Delivers the recorded samples. Raises MissingSample naming exactly which are absent."""
         held = self._source.fetch([request.key]).get(request.key, {})
         if known := {index: held[index] for index in indices if index in held}:
-            await receiver.deliver(known)
+            async with receiver.sending(len(known), self._origin) as sending:
+                sending.go()
+                sending.settled()
+                await receiver.deliver(known)
         if missing := [index for index in indices if index not in held]:
             question = request.messages[-1].content.replace("\n", " ")[-SHOWN:]
             raise MissingSample(

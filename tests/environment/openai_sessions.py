@@ -16,9 +16,12 @@ KEY_ENV = "AGENTTTS_TEST_KEY"
 
 
 class Waits(list[float]):
-    """A clock that does not tick: notes how long it was asked to sleep."""
+    """A clock that ticks only by sleeping, which takes no time, and notes how long it slept."""
 
-    async def __call__(self, seconds: float) -> None:
+    def now(self) -> float:
+        return sum(self)
+
+    async def sleep(self, seconds: float) -> None:
         self.append(seconds)
 
 
@@ -29,7 +32,7 @@ async def connected(
     """A started server and a backend of it that never sleeps for real."""
     async with server:
         options = {"key_env": KEY_ENV, "timeout": 20.0} | endpoint
-        backend = OpenAIBackend(Endpoint(server.base_url, **options), sleep=Waits() if waits is None else waits)
+        backend = OpenAIBackend(Endpoint(server.base_url, **options), clock=Waits() if waits is None else waits)
         try:
             yield server, backend
         finally:

@@ -13,6 +13,7 @@ import pytest
 from environment.backend import collected
 from environment.backends.chat_request import draw_seed
 from environment.backends.openai_backend import FIRST_WAIT, LONGEST_WAIT
+from storage.sample import CONTENT_FILTER, PROMPT_TOO_LONG
 from tests.environment.chat_server import ChatServer, Reply, Traits, choice, completion, error, text_of
 from tests.environment.openai_sessions import KEY_ENV, Waits, ask, connected, expected_texts
 from tools.errors import EndpointError
@@ -99,13 +100,13 @@ async def test_nobody_listens() -> None:
         ("7", 7, 7),
         ("2.5", 2.5, 2.5),
         ("0", 0, 0),
-        ("86400", LONGEST_WAIT, LONGEST_WAIT),
+        ("600", 600, 600),
         ("soon", FIRST_WAIT, 2 * FIRST_WAIT),
-        (format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), LONGEST_WAIT, LONGEST_WAIT),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True), 100, 300),
         (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0, 0),
     ],
 )
-async def test_retry_after_is_obeyed_within_bounds(value: str, low: float, high: float) -> None:
+async def test_retry_after_is_obeyed(value: str, low: float, high: float) -> None:
     waits = Waits()
     busy = Reply(429, '{"error": {"message": "slow down"}}', headers=(f"Retry-After: {value}",))
     async with connected(ChatServer(script=[busy]), waits) as (_, backend):
@@ -120,10 +121,9 @@ async def test_retry_after_is_obeyed_within_bounds(value: str, low: float, high:
         (error("Incorrect API key provided", status=401, code="invalid_api_key"), KEY_ENV),
         (error("no access", status=403), KEY_ENV),
         (error("The model `m` does not exist", status=404), "model's name"),
-        (error("context length exceeded"), "context length"),
         (error("no money", status=429, type="insufficient_quota", code="insufficient_quota"), "quota"),
         (error("not implemented", status=501), "for good"),
-        (Reply(413), "too long"),
+        (Reply(429, headers=("Retry-After: 86400",)), "no request for the next 86,400 s"),
     ],
 )
 async def test_a_permanent_fault_ends_at_once_with_a_hint(reply: Reply, hint: str) -> None:
@@ -162,12 +162,35 @@ async def test_a_refused_text_is_drawn_again_with_another_seed(reply: dict[str, 
         assert server.asked == [3, 1]
 
 
-async def test_a_text_refused_again_and_again_is_an_error() -> None:
+async def test_a_text_refused_again_and_again_is_an_empty_sample_that_says_so() -> None:
     filtered = completion(choice("", "content_filter"))
     async with connected(ChatServer(script=[filtered] * 9), max_attempts=3) as (server, backend):
-        with pytest.raises(EndpointError, match="content filter removed the text, 3 times"):
-            await collected(backend, ask(), [0])
+        (sample,) = await collected(backend, ask(), [0])
+        assert (sample.text, sample.finish_reason) == ("", CONTENT_FILTER)
         assert len(server.bodies) == 3
+
+
+TOO_LONG = {
+    "OpenAI": error("This model's maximum context length is 8192 tokens.", code="context_length_exceeded"),
+    "vLLM": error("The prompt is 9 tokens. This model's maximum context length is 8 tokens."),
+    "llama.cpp": error("the request exceeds the available context size, try increasing it", code=400),
+    "gateway": Reply(413),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+async def test_a_prompt_that_does_not_fit_is_an_empty_sample_that_says_so(name: str) -> None:
+    async with connected(ChatServer(script=[TOO_LONG[name]])) as (server, backend):
+        samples = await collected(backend, ask(), range(3))
+        assert [(sample.text, sample.finish_reason) for sample in samples] == [("", PROMPT_TOO_LONG)] * 3
+        assert len(server.bodies) == 1, "no other try can change it"
+
+
+@pytest.mark.parametrize("reply", [TOO_LONG["OpenAI"], TOO_LONG["gateway"], completion(choice("", "content_filter"))])
+async def test_what_is_never_answered_is_an_error_where_the_endpoint_says_so(reply: Reply) -> None:
+    async with connected(ChatServer(script=[reply] * 2), max_attempts=2, unanswered="fail") as (_, backend):
+        with pytest.raises(EndpointError, match=r"context length|content filter removed the text, 2 times"):
+            await collected(backend, ask(), [0])
 
 
 async def test_an_empty_text_is_a_sample() -> None:

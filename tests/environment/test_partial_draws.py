@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.sample import GenerationRequest, Sample
 from storage.samples import SampleStore
 from tests.environment.chat_server import Body, ChatServer, Reply, error
-from tests.environment.openai_sessions import ask, connected, expected_texts
+from tests.environment.openai_sessions import Waits, ask, connected, expected_texts
 from tests.environment.tiny_task import CountingBackend
 from tools.errors import EndpointError, StorageError
 
@@ -70,9 +70,10 @@ async def test_a_draw_waiting_for_its_next_attempt_is_given_up_at_once() -> None
     request, received = ask(), Collected()
     asleep = asyncio.Event()
 
-    async def forever(seconds: float) -> None:
-        asleep.set()
-        await asyncio.Event().wait()
+    class Asleep(Waits):
+        async def sleep(self, seconds: float) -> None:
+            asleep.set()
+            await asyncio.Event().wait()
 
     class Ordered(ChatServer):
         async def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
@@ -83,8 +84,7 @@ async def test_a_draw_waiting_for_its_next_attempt_is_given_up_at_once() -> None
     def by_index(body: Body) -> Reply:
         return error("busy", status=503) if body["seed"] == draw_seed(request, 0) else error("gone", status=404)
 
-    async with connected(Ordered(script=[by_index] * 2), max_choices=1) as (_, backend):
-        backend._sleep = forever
+    async with connected(Ordered(script=[by_index] * 2), Asleep(), max_choices=1) as (_, backend):
         with pytest.raises(EndpointError, match="gone"):
             async with asyncio.timeout(10):
                 await backend.generate(request, [0, 1], received)

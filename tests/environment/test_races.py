@@ -14,8 +14,9 @@ import pytest
 from agenttts.testing.strategies import DigitStage
 from environment.backend import collected
 from environment.backends.chat_request import draw_seed
+from environment.backends.clock import Clock
 from environment.backends.endpoint import Endpoint
-from environment.backends.openai_backend import OpenAIBackend, Sleep
+from environment.backends.openai_backend import OpenAIBackend
 from environment.sampler import Sampler
 from environment.side_by_side import first_to_finish
 from environment.strategies.short_m_at_k import Short3AtK
@@ -39,10 +40,10 @@ def seeds(request: GenerationRequest, *starters: int) -> list[int]:
 
 
 @asynccontextmanager
-async def racing(sleep: Sleep = asyncio.sleep, **endpoint: Any) -> AsyncIterator[tuple[RacingServer, OpenAIBackend]]:
+async def racing(clock: Clock | None = None, **endpoint: Any) -> AsyncIterator[tuple[RacingServer, OpenAIBackend]]:
     async with RacingServer() as server:
         options = {"timeout": 60.0, "max_attempts": 1} | endpoint
-        backend = OpenAIBackend(Endpoint(server.base_url, **options), sleep=sleep)
+        backend = OpenAIBackend(Endpoint(server.base_url, **options), clock=clock)
         try:
             yield server, backend
         finally:
@@ -97,7 +98,7 @@ async def test_what_a_server_does_not_take_is_left_out(refused: str, streamed: b
 
 async def test_a_stream_that_breaks_off_is_no_sample_and_is_asked_for_again() -> None:
     request = race(3, 1)
-    async with racing(max_attempts=3, sleep=Waits()) as (server, backend):
+    async with racing(max_attempts=3, clock=Waits()) as (server, backend):
         server.breaks, server.order, server.together = set(seeds(request, 1)), seeds(request, 1), 3
         (sample,) = await collected(backend, request, [0])
         assert sample.text == text_of(server.order[0])

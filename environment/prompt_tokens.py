@@ -1,0 +1,16 @@
+"""How many tokens a prompt may have, before any tokenizer has seen it."""
+
+from __future__ import annotations
+
+from storage.sample import GenerationRequest
+
+BYTES_PER_TOKEN = 2.0
+"""Of UTF-8: English has about four, other scripts and code fewer; on the safe side for reservations."""
+TOKENS_PER_MESSAGE = 8
+"""What a chat template adds around each message."""
+
+
+def estimated_tokens(request: GenerationRequest) -> int:
+    """A generous estimate of a prompt's tokens."""
+    sizes = (len(message.content.encode()) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE for message in request.messages)
+    return round(sum(sizes))

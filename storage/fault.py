@@ -1,0 +1,63 @@
+"""What went wrong at an endpoint, as a session remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FaultKind(StrEnum):
+    """The kinds of faults that reports tell apart."""
+
+    RATE_LIMITED = "rate limited"
+    SERVER_ERROR = "server error"
+    CONNECTION = "connection failed"
+    TIMEOUT = "no answer in time"
+    UNREADABLE = "unreadable answer"
+    NO_CHOICES = "answer without choices"
+    SHORT = "fewer choices than asked"
+    FILTERED = "content filter"
+    TOO_LONG = "prompt too long"
+    REFUSED = "refused for good"
+    LOST = "answer lost"
+    HELD_BACK = "held back"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of one request.
+
+    `retried` says that the request was sent again, after `waited` seconds. HELD_BACK is a request that
+    waited `waited` seconds for the endpoint's limits. LOST comes beside the fault that made it so: an
+    answer may have been billed that never came in whole, and the `lost` figures are the most it can be.
+    Of a content filter they are the text that it removed.
+    """
+
+    endpoint: str
+    model: str
+    kind: FaultKind
+    retried: bool = False
+    waited: float = 0.0
+    lost_generations: int = 0
+    lost_prompt_tokens: int = 0
+    lost_generation_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    """The faults of one kind at one endpoint, summed."""
+
+    endpoint: str
+    kind: FaultKind
+    count: int
+    retried: int
+    waited: float
+    lost_generations: int
+    lost_prompt_tokens: int
+    lost_generation_tokens: int
+
+
+def seconds_waited(counts: Sequence[FaultCount]) -> float:
+    """How long requests waited in all, one after the other."""
+    return sum(count.waited for count in counts)
