@@ -1,6 +1,6 @@
 """Records the session of a real language model that tests/agent/llm/test_transcript.py replays.
 
-    python scripts/local_models.py serve qwen2.5-coder-1.5b --parallel 1 --context 8192
+    python scripts/local_models.py serve qwen2.5-coder-1.5b --parallel 1 --context 12288
     python scripts/record_agent_transcript.py
 
 To be run again when a prompt, the belief or the planner changes on purpose: the questions are then

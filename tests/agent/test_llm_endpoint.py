@@ -85,7 +85,7 @@ def test_passing_faults_are_tried_again() -> None:
 
 @pytest.mark.parametrize(
     ("status", "requests"),
-    [(401, 1), (400, 1), (503, 6)],
+    [(401, 1), (400, 1), (503, 8)],
 )
 def test_a_failing_endpoint_is_named_and_the_key_is_not(status: int, requests: int) -> None:
     with serving(lambda _: refusal(status, "no, sk-very-secret")) as server:
