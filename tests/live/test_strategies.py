@@ -25,9 +25,9 @@ NEEDS_TESTS = {"b4"}
 @pytest.mark.parametrize("strategy", sorted(set(STRATEGIES.names()) - NEEDS_TESTS - {"self-consistency"}))
 def test_a_search_with_each_strategy_is_stored_and_paid_once(server: LiveServer, tmp_path: Path, strategy: str) -> None:
     options = {"models": [server.spec], "strategy": strategy, "sample_counts": [4, 5]}
-    options |= {"search_examples": 1, "held_out_examples": 1, "candidates": 8}
+    options |= {"search_examples": 1, "held_out_examples": 1}
     settings: dict[str, Any] = {"searcher": "random", "trials": 2, "budget": 1e4, "task_options": options}
-    first, second = (tts.run("kgqa", storage=f"sqlite:///{tmp_path}/a.db", **settings) for _ in range(2))
+    first, second = (tts.run("multihop", storage=f"sqlite:///{tmp_path}/a.db", **settings) for _ in range(2))
     assert [trial.state for trial in first.trials] == ["complete", "complete"]
     assert sum(trial.usage.paid for trial in first.trials) > 0
     assert [trial.usage.paid for trial in second.trials] == [0, 0]
