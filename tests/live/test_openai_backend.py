@@ -81,6 +81,13 @@ async def test_requests_side_by_side_do_not_mix(server: LiveServer, backend: Ope
     assert [texts(samples) for samples in at_once] == apart
 
 
-async def test_a_prompt_beyond_the_context_is_refused_at_once(server: LiveServer, backend: OpenAIBackend) -> None:
+async def test_a_prompt_beyond_the_context_has_an_empty_answer_or_ends_the_draw(
+    server: LiveServer, backend: OpenAIBackend
+) -> None:
+    request = ask(server, "word " * 6000)
+    (sample,) = await collected(backend, request, [0])
+    assert (sample.text, sample.prompt_tokens, sample.generation_tokens) == ("", 0, 0)
+    strict = OpenAIBackend(Endpoint(server.url, unanswered="fail"))
     with pytest.raises(EndpointError, match="status 400"):
-        await collected(backend, ask(server, "word " * 6000), [0])
+        await collected(strict, request, [0])
+    await strict.aclose()
