@@ -7,8 +7,6 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from typing import Any, Generic, TypeVar, cast, get_type_hints
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-
 from tools.errors import AgentttsError, InvalidInput, UnknownName
 from tools.validation import shortened
 
@@ -80,6 +78,9 @@ def built(owner: str, build: Callable[..., T], options: Mapping[str, Any], *argu
 
 def _misfit(build: Callable[..., Any], options: Mapping[str, Any]) -> tuple[str, str]:
     """The first option whose type is not the declared one, and what is wanted; else all names, and nothing."""
+    # Here, as only a mistake needs it: every command imports this module.
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
     try:
         hints = get_type_hints(build.__init__ if isinstance(build, type) else build)  # type: ignore[misc]
     except (NameError, TypeError, AttributeError):
