@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,10 +64,6 @@ class Proposal:
     reason: str = ""
 
 
-KeepTranscript = Callable[[int, Transcript], None]
-"""Takes the model call of a place, counted from 0 within the session; may block while it is stored."""
-
-
 class Searcher(ABC):
     """Proposes allocations.
 
@@ -103,26 +99,8 @@ class Searcher(ABC):
         Those calls are answered from here, in their order, and not made again.
         """
 
-    def listen(self, keep: KeepTranscript) -> None:  # noqa: B027 - most searchers call no model
-        """Called before the first ask of a session: `keep` takes every new model call as soon as it is answered.
-
-        It also takes a call again, by the same place, once it is known that its answer is not used.
-        """
-
-    def rehearse(self, transcripts: Sequence[Transcript]) -> None:  # noqa: B027 - most searchers call no model
-        """Called before the first ask where a log is replayed: every model call is answered from here, none is made.
-
-        `drain_transcripts` then gives them again, as the searcher notes them now. `ask` and `conclude`
-        raise Diverged where another call is wanted than the next of these.
-        """
-
-    @classmethod
-    def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options as sessions store them: with the content of the files that they name. Raises InvalidInput."""
-        return dict(options)
-
     def drain_transcripts(self) -> list[Transcript]:
-        """The model calls made since the last drain, replayed ones left out; none for most searchers."""
+        """The model calls made since the last drain, for the archive; none for most searchers."""
         return []
 
 

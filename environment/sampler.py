@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
@@ -50,12 +48,6 @@ class Ledger:
         fresh = wanted - self._seen
         self._seen |= fresh
         self.usage += Usage(requested=len(wanted), fresh=len(fresh))
-
-    @property
-    def draws(self) -> Mapping[str, int]:
-        """How many samples of each request the trial drew, by the request's key."""
-        by_key = groupby(sorted(self._asked), itemgetter(0))
-        return {key: 1 + max(index for _, index in places) for key, places in by_key}
 
     def paid(self, samples: Iterable[Sample]) -> None:
         """Notes samples that a backend has just produced."""

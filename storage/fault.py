@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,22 +41,3 @@ class Fault:
     lost_generations: int = 0
     lost_prompt_tokens: int = 0
     lost_generation_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FaultCount:
-    """The faults of one kind at one endpoint, summed."""
-
-    endpoint: str
-    kind: FaultKind
-    count: int
-    retried: int
-    waited: float
-    lost_generations: int
-    lost_prompt_tokens: int
-    lost_generation_tokens: int
-
-
-def seconds_waited(counts: Sequence[FaultCount]) -> float:
-    """How long requests waited in all, one after the other."""
-    return sum(count.waited for count in counts)
