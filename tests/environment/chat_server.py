@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
+
+from tests.environment.loopback_server import LoopbackServer
 
 Body = dict[str, Any]
 
@@ -66,7 +67,7 @@ def choice(text: str | None, finish_reason: str = "stop", **fields: Any) -> Body
 
 
 @dataclass
-class ChatServer:
+class ChatServer(LoopbackServer):
     """Answers /v1/chat/completions: first the scripted replies in turn, then as its traits say.
 
     Choice i of a request with seed s is the text of seed s + i. `hold` keeps every request waiting
@@ -81,22 +82,9 @@ class ChatServer:
     drawn: list[int] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
-    _handlers: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def __aenter__(self) -> ChatServer:
+    def __post_init__(self) -> None:
         self.hold.set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._handlers:
-            task.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-        await self._server.wait_closed()
 
     def stop_listening(self) -> None:
         """Refuses connections from now on."""
@@ -106,11 +94,6 @@ class ChatServer:
     def asked(self) -> list[int]:
         """How many choices each request asked for."""
         return [body.get("n", 1) for body in self.bodies]
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

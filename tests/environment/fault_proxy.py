@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.environment.loopback_server import LoopbackServer
 
 Json = dict[str, Any]
 
@@ -27,7 +28,7 @@ PASSING = tuple(fault for fault in (*REFUSED, *LOST, *CHANGED) if fault != "too 
 
 
 @dataclass
-class FaultProxy:
+class FaultProxy(LoopbackServer):
     """Lets requests through to `upstream`, a base URL, but for a share that meets one of `kinds`.
 
     `lost` counts the samples of answers, by body and place, that the server made and the client did
@@ -43,27 +44,9 @@ class FaultProxy:
     injected: Counter[str] = field(default_factory=Counter)
     lost: list[tuple[Json, int]] = field(default_factory=list)
     requests: int = 0
-    _handlers: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def __aenter__(self) -> FaultProxy:
+    def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._handlers:
-            task.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

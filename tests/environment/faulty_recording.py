@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from environment.recording import Recording
 from environment.task import Task, load_task
 from storage.sample import SampleSource
 from tests.environment.fault_proxy import FaultProxy
+from tests.environment.loopback_server import in_a_thread
 from tests.environment.recorded_server import RecordedServer, first_sample, request_of
 
 EXAMPLES = 5
@@ -86,26 +86,12 @@ def behind(url: str, **endpoint: Any) -> Task:
     return replace(task, connect=connect)
 
 
-@contextmanager
-def faulty_recording(**proxied: Any) -> Iterator[FaultyRecording]:
+@asynccontextmanager
+async def _running(**proxied: Any) -> AsyncIterator[FaultyRecording]:
+    async with RecordedServer(source=recording()) as server, FaultProxy(server.base_url, **proxied) as proxy:
+        yield FaultyRecording(server, proxy)
+
+
+def faulty_recording(**proxied: Any) -> AbstractContextManager[FaultyRecording]:
     """Runs both servers until the block ends; `proxied` are the proxy's settings."""
-    started, stop = threading.Event(), threading.Event()
-    opened: list[FaultyRecording] = []
-
-    async def serve() -> None:
-        async with (
-            RecordedServer(source=recording()) as server,
-            FaultProxy(server.base_url, **proxied) as proxy,
-        ):
-            opened.append(FaultyRecording(server, proxy))
-            started.set()
-            await asyncio.to_thread(stop.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert started.wait(30)
-        yield opened[0]
-    finally:
-        stop.set()
-        thread.join(10)
+    return in_a_thread(_running(**proxied))

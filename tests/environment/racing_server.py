@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from types import TracebackType
 
 from tests.environment.chat_server import Body, choice, logprobs_of, text_of, tokens_of
+from tests.environment.loopback_server import LoopbackServer
 
 
-class RacingServer:
+class RacingServer(LoopbackServer):
     """Sends the first word of each answer, and the rest when `together` requests have come, in `order` of seeds.
 
     The next answer is ended when the client has taken the one before, so that the order of finishing
@@ -32,31 +32,11 @@ class RacingServer:
         self.answered: list[int] = []
         self.abandoned: set[int] = set()
         self._turn = asyncio.Condition()
-        self._handlers: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> RacingServer:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._handlers:
-            task.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-        await self._server.wait_closed()
 
     async def all_left(self) -> None:
         """Waits until no connection is open: what the client cancels it closes a moment later."""
         while self._handlers:
             await asyncio.wait(self._handlers)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._handlers.add(task)
-        task.add_done_callback(self._handlers.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

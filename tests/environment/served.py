@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.environment.chat_server import ChatServer
+from tests.environment.loopback_server import in_a_thread
 
 
 @dataclass(frozen=True)
@@ -25,19 +24,5 @@ class Served:
 @contextmanager
 def served() -> Iterator[Served]:
     """Runs a ChatServer until the block ends."""
-    started, stop = threading.Event(), threading.Event()
-    server = ChatServer()
-
-    async def serve() -> None:
-        async with server:
-            started.set()
-            await asyncio.to_thread(stop.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        assert started.wait(10)
+    with in_a_thread(ChatServer()) as server:
         yield Served(server)
-    finally:
-        stop.set()
-        thread.join(10)
