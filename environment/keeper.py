@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from environment.backend import Sending
 from environment.fault_notes import FaultNotes
-from environment.prompt_tokens import estimated_tokens
+from environment.prompt_tokens import most_tokens
 from environment.spending import Spending
 from storage.fault import Fault, FaultKind
 from storage.sample import GenerationRequest, Sample
@@ -80,15 +80,15 @@ class Keeper:
             self.idle()
 
     def _lost(self, count: int, endpoint: str) -> None:
-        prompts = count if self._request.race is not None else 1
+        prompt_tokens, generation_tokens = most_tokens(self._request, count)
         self.note(
             Fault(
                 endpoint,
                 self._request.model,
                 FaultKind.LOST,
                 lost_generations=count,
-                lost_prompt_tokens=prompts * estimated_tokens(self._request),
-                lost_generation_tokens=count * self._request.sampling.max_tokens,
+                lost_prompt_tokens=prompt_tokens,
+                lost_generation_tokens=generation_tokens,
             )
         )
 

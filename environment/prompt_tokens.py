@@ -1,4 +1,4 @@
-"""How many tokens a prompt may have, before any tokenizer has seen it."""
+"""How many tokens a prompt may have, before any tokenizer has seen it, and what its samples may come to."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def estimated_tokens(request: GenerationRequest) -> int:
     """A generous estimate of a prompt's tokens."""
     sizes = (len(message.content.encode()) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE for message in request.messages)
     return round(sum(sizes))
+
+
+def most_tokens(request: GenerationRequest, count: int) -> tuple[int, int]:
+    """The most tokens, of prompts and of texts, that `count` samples of a request may come to."""
+    # The starters of a race are requests of their own.
+    prompts = count if request.race is not None else 1
+    return prompts * estimated_tokens(request), count * request.sampling.max_tokens

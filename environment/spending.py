@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from environment.prompt_tokens import estimated_tokens
+from environment.prompt_tokens import most_tokens
 from storage.fault import Fault
 from storage.sample import GenerationRequest, Sample
 from tools.errors import SpendingCapReached
@@ -41,11 +41,6 @@ class Spending:
         self._waiting: deque[tuple[Spent, asyncio.Future[int]]] = deque()
         self._closed: Exception | None = None
 
-    @property
-    def closed(self) -> Exception | None:
-        """Why nothing may be sent any more; None while it may."""
-        return self._closed
-
     def close(self, reason: Exception) -> None:
         """Lets nothing be sent any more; whoever waits gets the reason."""
         self._closed = self._closed or reason
@@ -61,10 +56,7 @@ class Spending:
 
     def most(self, request: GenerationRequest, count: int) -> Spent:
         """The most that a request for `count` samples may come to; its prompt's tokens are estimated."""
-        # The starters of a race are requests of their own.
-        prompts = count if request.race is not None else 1
-        prompt_tokens = prompts * estimated_tokens(request)
-        return Spent.of(self._models.get(request.model), count, prompt_tokens, count * request.sampling.max_tokens)
+        return Spent.of(self._models.get(request.model), count, *most_tokens(request, count))
 
     @asynccontextmanager
     async def reserved(self, most: Spent) -> AsyncIterator[None]:

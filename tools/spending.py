@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.errors import InvalidInput
 from tools.space import Model
-from tools.validation import is_count, is_finite
+from tools.validation import is_finite, require_count
 
 PER_DOLLAR = 10**12
 TOKENS_PER_PRICE = 10**6
@@ -69,8 +69,8 @@ class SpendingCaps:
     def __post_init__(self) -> None:
         for name in ("max_generations", "max_tokens"):
             value = getattr(self, name)
-            if value is not None and not is_count(value):
-                raise InvalidInput(name, f"must be a whole number of 1 or more, got {value!r}")
+            if value is not None:
+                require_count(name, value)
         dollars = self.max_dollars
         if dollars is not None and not (is_finite(dollars) and dollars > 0):
             raise InvalidInput("max_dollars", f"must be a number above 0, got {dollars!r}")

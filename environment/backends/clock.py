@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -29,3 +30,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Waits for real."""
         await asyncio.sleep(seconds)
+
+
+def seconds_until(moment: datetime, now: datetime) -> float:
+    """Seconds from now to a moment, 0 where it has passed; a moment without a time zone is in UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from types import TracebackType
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -42,9 +42,16 @@ class Drawing:
         if self._failure is not None:
             raise self._failure
 
-    def sending(self) -> Sending:
+    @contextmanager
+    def sending(self) -> Iterator[None]:
         """Marks the running part as paid for, from the sending of its request on; unmarks it where that fails."""
-        return Sending(self._sent)
+        part = asyncio.current_task()
+        self._sent.add(part)
+        try:
+            yield
+        except BaseException:
+            self._sent.discard(part)
+            raise
 
     async def _guarded(self, part: Coroutine[Any, Any, None]) -> None:
         try:
@@ -53,20 +60,3 @@ class Drawing:
             self._failure = self._failure or failure
             for task in self._parts - self._sent:
                 task.cancel()
-
-
-class Sending:
-    """The mark of a part whose request is under way; it stays after a good answer, which is to be delivered."""
-
-    def __init__(self, sent: set[asyncio.Task[Any] | None]) -> None:
-        self._sent = sent
-        self._task = asyncio.current_task()
-
-    def __enter__(self) -> None:
-        self._sent.add(self._task)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._sent.discard(self._task)

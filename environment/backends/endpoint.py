@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tools.errors import InvalidInput
-from tools.validation import is_count, require_positive
+from tools.validation import require_count, require_positive
 
 UNANSWERED = ("empty", "fail")
 
@@ -49,8 +49,7 @@ class Endpoint:
         if self.max_choices is not None:
             counts["max_choices"] = self.max_choices
         for field, value in counts.items():
-            if not is_count(value):
-                raise InvalidInput(f"endpoint.{field}", f"must be a whole number of 1 or more, got {value!r}")
+            require_count(f"endpoint.{field}", value)
 
     @property
     def address(self) -> str:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import openai
 
+from environment.backends.clock import seconds_until
 from storage.fault import FaultKind
 from tools.errors import AgentttsError, EndpointError
 
@@ -75,9 +76,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return seconds_until(moment, now or datetime.now(UTC))
 
 
 def complains_about(error: openai.APIStatusError, parameter: str) -> bool:

@@ -18,7 +18,7 @@ from environment.backends.drawing import Drawing
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import PassingError, PromptTooLong
 from environment.backends.gate import Gate, ParameterRefused
-from environment.prompt_tokens import estimated_tokens
+from environment.prompt_tokens import most_tokens
 from environment.side_by_side import first_to_finish
 from storage.fault import Fault, FaultKind
 from storage.sample import CONTENT_FILTER, PROMPT_TOO_LONG, GenerationRequest, Race, Sample
@@ -171,7 +171,7 @@ class OpenAIBackend:
     ) -> tuple[list[int], dict[int, str]]:
         ability = self._ability(request.model)
         body = request_body(request, run, redraw, ability)
-        tokens = estimated_tokens(request) + len(run) * request.sampling.max_tokens
+        tokens = sum(most_tokens(request, len(run)))
         async with receiver.sending(len(run), self.endpoint.address) as sending:
             async with self.gate.turn(tokens) as held:
                 if held >= NOTED_WAIT:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from environment.backends.clock import Clock
+from environment.backends.clock import Clock, seconds_until
 
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "ns": 1e-9}
 PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|ns|d|h|m|s)")
@@ -81,9 +81,7 @@ def reset_seconds(value: str | None, now: datetime | None = None) -> float | Non
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return seconds_until(moment, now)
 
 
 def _number(text: str | None) -> float | None:
