@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.judging import ON_FRONT
+from agent.participation import SessionObserver
 from agent.pricing import Caps
-from agent.session import Result, SessionObserver, load_result, run
+from agent.session import Result, load_result, run
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import Task
 from storage.database import DEFAULT_URL

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from inspect import signature
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-
-from agent.judging import BEST, ON_FRONT, Judge
-from agent.loop import Observer, SearchLoop
-from agent.pricing import Caps, caps_from_dicts, caps_to_dicts, priced
-from agent.search import Search
-from environment.executor import Executor
+from agent.judging import BEST, ON_FRONT
+from agent.participation import SessionObserver, take_part
+from agent.preparation import prepare
+from agent.pricing import Caps, priced
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
-from environment.sampler import Sampler
-from environment.simulated.executor import SimulatedExecutor
 from environment.task import HELD_OUT, Task, load_task
-from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.evaluation import Evaluation
-from storage.samples import SampleStore
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.transcript import Transcript
-from tools.cost import COSTS, CostModel
-from tools.errors import AgentttsError, InvalidInput
+from tools.cost import CostModel
+from tools.errors import AgentttsError
 from tools.measured import Measurements
 from tools.trial import Guideline, Trial, Usage, best_trial
-from tools.validation import is_finite, require_count, require_plain
-
-MOST_TRIALS = 1_000_000
-LARGEST_BUDGET = 2.0
-"""Up to how many times the usual budget a front goes where no budget is given: the paper's high budget
-of 2WikiMultiHopQA is 2.15 times its default."""
-
-
-class SessionObserver(Observer, Protocol):
-    """Also told when the session begins and when the judging of its result begins."""
-
-    def session_started(self, record: SessionRecord, task: Task, search: Search) -> None: ...
-
-    def judging_started(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +154,8 @@ def run(
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
     with Database.open(storage) as database:
         record = Archive(database).create_session(config)
-        return asyncio.run(_run(record, loaded, search, database, observer))
+        asyncio.run(take_part(record, loaded, search, database, observer))
+        return _stored(record.id, Archive(database))
 
 
 def resume(
@@ -207,7 +184,8 @@ def resume(
             given = None if task is None else as_task(task)
         loaded, search, _ = prepare(config, given)
         search.searcher.replay(archive.transcripts(record.id))
-        return asyncio.run(_run(record, loaded, search, database, observer))
+        asyncio.run(take_part(record, loaded, search, database, observer))
+        return _stored(record.id, archive)
 
 
 def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
@@ -224,123 +202,8 @@ def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcrip
         return archive.transcripts(archive.session(session).id)
 
 
-def prepare(
-    config: SessionConfig, given: Task | None = None, *, default_budget: bool = False
-) -> tuple[Task, Search, SessionConfig]:
-    """The task and the search of a configuration, and the configuration with its defaults filled in.
-
-    A task that is `given` is not loaded. Raises InvalidInput and its kinds; opens no database and no connection.
-    """
-    require_count("trials", config.trials, MOST_TRIALS)
-    require_count("batch", config.batch, MOST_TRIALS)
-    require_plain("task option", config.task_options)
-    require_plain("searcher option", config.searcher_options)
-    if taken := set(config.searcher_options) & set(signature(Search).parameters):
-        raise InvalidInput(f"option of searcher {config.searcher!r}", f"unknown name {min(taken)!r}")
-    if not is_finite(config.budget):
-        raise InvalidInput("budget", f"must be a finite number, got {config.budget!r}")
-    task = load_task(config.task, **config.task_options) if given is None else given
-    _require_unchanged(task, config)
-    if config.cost:
-        # The task's own budget is in the unit of its own cost.
-        cost = COSTS.get(config.cost)(**config.cost_settings)
-        task = replace(task, cost=cost, budget=None, caps=caps_from_dicts(config.caps))
-    budget = config.budget
-    if default_budget:
-        default = task.space.default_budget(task.cost)
-        usual = max(default, LARGEST_BUDGET * default) if config.front else default
-        budget = usual if task.budget is None else task.budget
-        if not is_finite(budget):
-            raise InvalidInput("cost", f"{task.cost.name} is beyond all numbers with these settings; give others")
-    search = Search(
-        task.space,
-        budget,
-        config.searcher,
-        config.seed,
-        cost=task.cost,
-        task=task.name,
-        description=task.description,
-        metrics=task.metrics,
-        caps=task.caps,
-        **config.searcher_options,
-    )
-    filled = replace(
-        config,
-        budget=budget,
-        cost=task.cost.name,
-        cost_settings=task.cost.settings(),
-        caps=caps_to_dicts(task.caps),
-        task_digest=task.digest,
-        recorded_from=task.recorded_from,
-        simulated=task.simulated,
-    )
-    return task, search, filled
-
-
-def _require_unchanged(task: Task, config: SessionConfig) -> None:
-    if config.task_digest and task.digest != config.task_digest:
-        raise InvalidInput(
-            "task",
-            f"{config.task} has changed since the session began, and trials of two pipelines cannot be compared; "
-            "put it back as it was, or start a new search, which pays only for what no search has generated yet",
-        )
-
-
-async def _run(
-    record: SessionRecord, task: Task, search: Search, database: Database, observer: SessionObserver | None
-) -> Result:
-    archive = Archive(database)
-    config = record.config
-    backends = task.connect()
-    if task.simulated:
-        runner: TrialRunner = SimulatedExecutor(task, config.budget)
-    else:
-        runner = (task.runner or Executor)(task, Sampler(SampleStore(database), backends), config.budget)
-    loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
-    try:
-        await _restore(loop)
-        if observer:
-            observer.session_started(record, task, search)
-        async with _checkpointer(database) as checkpointer:
-            await loop.run(checkpointer)
-        if observer:
-            observer.judging_started()
-        await Judge(record.id, task, search, runner, archive).run(front=config.front)
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        archive.set_state(record.id, SessionState.INTERRUPTED)
-        raise
-    except Exception as error:
-        archive.set_state(record.id, SessionState.FAILED, str(error))
-        raise
-    finally:
-        for backend in set(backends.values()):
-            await backend.aclose()
-    archive.set_state(record.id, SessionState.COMPLETE)
-    return _result(archive.session(record.id), archive)
-
-
-async def _restore(loop: SearchLoop) -> None:
-    stored = loop.archive.trials(loop.session_id)
-    if stored:
-        loop.restore(stored)
-
-
-@asynccontextmanager
-async def _checkpointer(database: Database) -> AsyncIterator[BaseCheckpointSaver[Any]]:
-    """LangGraph's SQLite checkpointer beside a SQLite file; in memory where there is no file."""
-    from langgraph.checkpoint.memory import InMemorySaver
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-    if database.path is None:
-        yield InMemorySaver()
-        return
-    async with AsyncSqliteSaver.from_conn_string(str(checkpoint_path(database.path))) as saver:
-        yield saver
-
-
-def checkpoint_path(path: Path) -> Path:
-    """Where the loop's checkpoints lie: beside the database file, since LangGraph owns their schema."""
-    return path.with_name(f"{path.stem}-checkpoints{path.suffix or '.db'}")
+def _stored(session_id: str, archive: Archive) -> Result:
+    return _result(archive.session(session_id), archive)
 
 
 def _result(record: SessionRecord, archive: Archive) -> Result:

@@ -28,10 +28,10 @@ from agent.pareto import pareto
 from agent.planner.front_batch import budget_levels
 from agent.planner.front_searcher import FrontPlannerSearcher
 from agent.planner.searcher import PlannerSearcher
+from agent.preparation import LARGEST_BUDGET
 from agent.recommendation import recommend_front
 from agent.search import Search
 from agent.searcher import Problem, Proposal, Searcher
-from agent.session import LARGEST_BUDGET
 from environment.multihop.recorded import STRATEGIES, recorded_task
 from environment.task import Task
 from tools.front import front, hypervolume

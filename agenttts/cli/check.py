@@ -56,8 +56,8 @@ def check(
 ) -> None:
     """Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere."""
     from agent.estimate import estimate
+    from agent.preparation import prepare
     from agent.pricing import priced
-    from agent.session import prepare
     from environment.dry_run import DryRun, dry_run
     from environment.task import load_task
     from storage.session import SessionConfig

@@ -1,0 +1,70 @@
+"""What a process does for a session: it runs the loop, judges the result and says how the session stands."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from agent.checkpoints import checkpointer
+from agent.judging import Judge
+from agent.loop import Observer, SearchLoop
+from agent.search import Search
+from environment.executor import Executor
+from environment.sampler import Sampler
+from environment.simulated.executor import SimulatedExecutor
+from environment.task import Task
+from environment.trial_runner import TrialRunner
+from storage.archive import Archive
+from storage.database import Database
+from storage.samples import SampleStore
+from storage.session import SessionRecord, SessionState
+
+
+class SessionObserver(Observer, Protocol):
+    """Also told when the session begins and when the judging of its result begins."""
+
+    def session_started(self, record: SessionRecord, task: Task, search: Search) -> None: ...
+
+    def judging_started(self) -> None: ...
+
+
+async def take_part(
+    record: SessionRecord, task: Task, search: Search, database: Database, observer: SessionObserver | None
+) -> None:
+    """Searches and judges a session from where its archive says it stands; it is complete on return.
+
+    Raises what searching and judging raise; the session then says how it ended.
+    """
+    archive = Archive(database)
+    config = record.config
+    backends = task.connect()
+    if task.simulated:
+        runner: TrialRunner = SimulatedExecutor(task, config.budget)
+    else:
+        runner = (task.runner or Executor)(task, Sampler(SampleStore(database), backends), config.budget)
+    loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
+    try:
+        await _restore(loop)
+        if observer:
+            observer.session_started(record, task, search)
+        async with checkpointer(database) as checkpoints:
+            await loop.run(checkpoints)
+        if observer:
+            observer.judging_started()
+        await Judge(record.id, task, search, runner, archive).run(front=config.front)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        archive.set_state(record.id, SessionState.INTERRUPTED)
+        raise
+    except Exception as error:
+        archive.set_state(record.id, SessionState.FAILED, str(error))
+        raise
+    finally:
+        for backend in set(backends.values()):
+            await backend.aclose()
+    archive.set_state(record.id, SessionState.COMPLETE)
+
+
+async def _restore(loop: SearchLoop) -> None:
+    stored = loop.archive.trials(loop.session_id)
+    if stored:
+        loop.restore(stored)
