@@ -59,9 +59,8 @@ class Judge:
                 continue
             outcome = await self.runner.run(allocation, self.task.examples(split))
             cost = self.task.cost.total(self.task.space, allocation)
-            self.archive.save_evaluation(
-                self.session_id, Evaluation(label, allocation, split, cost, outcome.stage_scores)
-            )
+            evaluation = Evaluation(label, allocation, split, cost, outcome.stage_scores)
+            self.archive.save_evaluation(self.session_id, evaluation, outcome.draws)
 
 
 def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation | None:

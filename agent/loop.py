@@ -137,7 +137,7 @@ class SearchLoop:
             raise
         measured = replace(trial, usage=outcome.usage)
         finished = self.search.tell(measured, outcome.score, outcome.stage_scores)
-        self.archive.save_trial(self.session_id, finished)
+        self.archive.save_trial(self.session_id, finished, outcome.draws)
         if self.observer:
             self.observer.trial_finished(finished, self.search)
 

@@ -18,6 +18,7 @@ from storage.archive import Archive
 from storage.database import Database
 from storage.samples import SampleStore
 from storage.session import SessionRecord, SessionState
+from tools.history import completed
 
 
 class SessionObserver(Observer, Protocol):
@@ -39,9 +40,11 @@ async def take_part(
     config = record.config
     backends = task.connect()
     if task.simulated:
-        runner: TrialRunner = SimulatedExecutor(task, config.budget)
+        tried = [trial.allocation for trial in completed(archive.trials(record.id))]
+        runner: TrialRunner = SimulatedExecutor(task, config.budget, tried)
     else:
-        runner = (task.runner or Executor)(task, Sampler(SampleStore(database), backends), config.budget)
+        sampler = Sampler(SampleStore(database), backends, drawn=archive.drawn(record.id))
+        runner = (task.runner or Executor)(task, sampler, config.budget)
     loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
     try:
         await _restore(loop)

@@ -7,6 +7,7 @@ from inspect import signature
 
 from agent.pricing import caps_from_dicts, caps_to_dicts
 from agent.search import Search
+from agent.searcher import SEARCHERS
 from environment.task import Task, load_task
 from storage.session import SessionConfig
 from tools.cost import COSTS
@@ -30,6 +31,7 @@ def prepare(
     require_count("batch", config.batch, MOST_TRIALS)
     require_plain("task option", config.task_options)
     require_plain("searcher option", config.searcher_options)
+    searcher_options = SEARCHERS.get(config.searcher).portable(config.searcher_options)
     if taken := set(config.searcher_options) & set(signature(Search).parameters):
         raise InvalidInput(f"option of searcher {config.searcher!r}", f"unknown name {min(taken)!r}")
     if not is_finite(config.budget):
@@ -57,10 +59,11 @@ def prepare(
         description=task.description,
         metrics=task.metrics,
         caps=task.caps,
-        **config.searcher_options,
+        **searcher_options,
     )
     filled = replace(
         config,
+        searcher_options=searcher_options,
         budget=budget,
         cost=task.cost.name,
         cost_settings=task.cost.settings(),

@@ -99,6 +99,11 @@ class Searcher(ABC):
         Those calls are answered from here, in their order, and not made again.
         """
 
+    @classmethod
+    def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options as sessions store them: with the content of the files that they name. Raises InvalidInput."""
+        return dict(options)
+
     def drain_transcripts(self) -> list[Transcript]:
         """The model calls made since the last drain, for the archive; none for most searchers."""
         return []

@@ -11,6 +11,7 @@ from agent.judging import BEST, ON_FRONT
 from agent.participation import SessionObserver, take_part
 from agent.preparation import prepare
 from agent.pricing import Caps, priced
+from agent.setup import setup_of
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import HELD_OUT, Task, load_task
@@ -153,7 +154,7 @@ def run(
     loaded = priced(loaded, cost, cost_settings, caps, measured)
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
     with Database.open(storage) as database:
-        record = Archive(database).create_session(config)
+        record = Archive(database).create_session(config, setup_of(search.problem))
         asyncio.run(take_part(record, loaded, search, database, observer))
         return _stored(record.id, Archive(database))
 

@@ -45,7 +45,7 @@ class Executor(TrialRunner):
             for stage in self._task.stages
             if stage.metric
         }
-        return Outcome(scores, ledger.usage)
+        return Outcome(scores, ledger.usage, ledger.draws)
 
     async def _example(self, allocation: Allocation, example: Example, ledger: Ledger) -> dict[str, float]:
         upstream: dict[str, Any] = {}

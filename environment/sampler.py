@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +49,12 @@ class Ledger:
         fresh = wanted - self._seen
         self._seen |= fresh
         self.usage += Usage(requested=len(wanted), fresh=len(fresh))
+
+    @property
+    def draws(self) -> Mapping[str, int]:
+        """How many samples of each request the trial drew, by the request's key, in the keys' order."""
+        counts = Counter(key for key, _ in self._asked)
+        return {key: counts[key] for key in sorted(counts)}
 
     def paid(self, samples: Iterable[Sample]) -> None:
         """Notes samples that a backend has just produced."""
@@ -117,8 +124,12 @@ class Sampler:
         backends: Mapping[str, Backend],
         spending: Spending | None = None,
         faults: FaultSink | None = None,
+        drawn: Mapping[str, int] | None = None,
     ) -> None:
-        """`spending` limits what is sent, `faults` remembers what went wrong."""
+        """`spending` limits what is sent, `faults` remembers what went wrong.
+
+        `drawn` is how many samples of each request the session's earlier processes drew, by the request's key.
+        """
         self._store = store
         self._backends = backends
         self._spending = spending or Spending()
@@ -127,7 +138,7 @@ class Sampler:
         self._commits = GroupCommit(store)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: dict[asyncio.Task[Any], _Generation] = {}
-        self._seen: set[tuple[str, int]] = set()
+        self._seen = {(key, index) for key, count in (drawn or {}).items() for index in range(count)}
 
     def ledger(self) -> Ledger:
         """A fresh ledger for one trial."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from environment.task import Example
 from tools.space import Allocation
@@ -13,10 +13,14 @@ from tools.trial import StageScore, Usage
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run of an allocation gave: each stage's score over the examples, and its usage."""
+    """What a run of an allocation gave: each stage's score over the examples, its usage and what it drew.
+
+    `draws` is how many samples of each request, by its key; none where nothing was sampled.
+    """
 
     stage_scores: Mapping[str, StageScore]
     usage: Usage
+    draws: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def score(self) -> float:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.evaluation import Evaluation
-from storage.schema import EvaluationRow, GuidelineRow, SessionRow, StageScoreRow, TranscriptRow, TrialRow
+from storage.schema import (
+    EvaluationDrawsRow,
+    EvaluationRow,
+    GuidelineRow,
+    SessionRow,
+    StageScoreRow,
+    TranscriptRow,
+    TrialDrawsRow,
+    TrialRow,
+)
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.transcript import Transcript
 from tools.errors import InvalidTransition, UnknownSession
@@ -27,9 +38,13 @@ class Archive:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create_session(self, config: SessionConfig) -> SessionRecord:
-        """A new running session with a short random id."""
-        row = SessionRow(id=secrets.token_hex(4), config=asdict(config), state=SessionState.RUNNING, problem="")
+    def create_session(self, config: SessionConfig, setup: Mapping[str, Any] | None = None) -> SessionRecord:
+        """A new running session with a short random id.
+
+        `setup` is what its log tells beside the configuration, as plain values.
+        """
+        state = SessionState.RUNNING
+        row = SessionRow(id=secrets.token_hex(4), config=asdict(config), state=state, problem="", setup=setup)
         with self._database.transaction() as session:
             session.add(row)
             session.flush()
@@ -64,8 +79,8 @@ class Archive:
         with self._database.transaction() as session:
             session.add_all(_trial_row(session_id, trial) for trial in trials)
 
-    def save_trial(self, session_id: str, trial: Trial) -> None:
-        """Moves a stored trial to its new state with its scores, usage and error.
+    def save_trial(self, session_id: str, trial: Trial, draws: Mapping[str, int] | None = None) -> None:
+        """Moves a stored trial to its new state with its scores, usage and error, and what it drew.
 
         The move is atomic: of two processes that move one trial, one succeeds. Raises
         InvalidTransition where TRANSITIONS does not allow it.
@@ -86,6 +101,8 @@ class Archive:
             if trial_id is None:
                 raise InvalidTransition(self._why_not(session, session_id, trial))
             session.add_all(_score_rows(trial_id, trial.stage_scores))
+            if draws is not None:
+                session.add(TrialDrawsRow(trial_id=trial_id, draws=dict(draws)))
 
     def trials(self, session_id: str) -> list[Trial]:
         """The session's trials by number."""
@@ -117,25 +134,38 @@ class Archive:
         lists = ("messages", "tool_calls")
         return [Transcript(**{**body, **{name: tuple(body[name]) for name in lists}}) for body in bodies]
 
-    def save_evaluation(self, session_id: str, evaluation: Evaluation) -> None:
-        """Stores a judged allocation; label and split are stored once."""
+    def save_evaluation(self, session_id: str, evaluation: Evaluation, draws: Mapping[str, int] | None = None) -> None:
+        """Stores a judged allocation and what it drew; label and split are stored once."""
+        named = {"session_id": session_id, "label": evaluation.label, "split": evaluation.split}
         with self._database.transaction() as session:
             session.add(
                 EvaluationRow(
-                    session_id=session_id,
-                    label=evaluation.label,
-                    split=evaluation.split,
+                    **named,
                     allocation=evaluation.allocation.to_dict(),
                     cost=evaluation.cost,
                     stage_scores=[{"subtask": n, **asdict(s)} for n, s in evaluation.stage_scores.items()],
                 )
             )
+            session.flush()
+            if draws is not None:
+                session.add(EvaluationDrawsRow(**named, draws=dict(draws)))
 
     def evaluations(self, session_id: str) -> list[Evaluation]:
         """The session's judged allocations, in the order they were stored."""
         query = select(EvaluationRow).where(EvaluationRow.session_id == session_id).order_by(EvaluationRow.created)
         with self._database.transaction() as session:
             return [_evaluation(row) for row in session.scalars(query)]
+
+    def drawn(self, session_id: str) -> dict[str, int]:
+        """The most samples of each request, by its key, that a trial or an evaluation of the session drew."""
+        trials = select(TrialDrawsRow.draws).join(TrialRow).where(TrialRow.session_id == session_id)
+        evaluations = select(EvaluationDrawsRow.draws).where(EvaluationDrawsRow.session_id == session_id)
+        most: dict[str, int] = {}
+        with self._database.transaction() as session:
+            for draws in chain(session.scalars(trials), session.scalars(evaluations)):
+                for key, count in draws.items():
+                    most[key] = max(count, most.get(key, 0))
+        return most
 
     @staticmethod
     def _why_not(session: Session, session_id: str, trial: Trial) -> str:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from tools.trial import TrialState
@@ -33,6 +43,7 @@ class SessionRow(Base):
     config: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(16))
     problem: Mapped[str] = mapped_column(Text, default="")
+    setup: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created: Mapped[datetime] = mapped_column(default=now, index=True)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
@@ -78,6 +89,15 @@ class StageScoreRow(Base):
     per_example: Mapped[list[Any]]
 
 
+class TrialDrawsRow(Base):
+    """Which samples a complete trial drew: how many of each request, by its key."""
+
+    __tablename__ = "trial_draws"
+
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True)
+    draws: Mapped[dict[str, Any]]
+
+
 class GuidelineRow(Base):
     """What the searcher concluded after a batch."""
 
@@ -114,6 +134,37 @@ class EvaluationRow(Base):
     cost: Mapped[float]
     stage_scores: Mapped[list[Any]]
     created: Mapped[datetime] = mapped_column(default=now)
+
+
+class EvaluationDrawsRow(Base):
+    """Which samples an evaluation drew: how many of each request, by its key."""
+
+    __tablename__ = "evaluation_draws"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["session_id", "label", "split"],
+            ["evaluations.session_id", "evaluations.label", "evaluations.split"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    session_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    label: Mapped[str] = mapped_column(String(100), primary_key=True)
+    split: Mapped[str] = mapped_column(String(32), primary_key=True)
+    draws: Mapped[dict[str, Any]]
+
+
+class SampleDigestRow(Base):
+    """What is known of a sample that a session of another database drew, where the sample itself is not here."""
+
+    __tablename__ = "sample_digests"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    prompt_tokens: Mapped[int]
+    generation_tokens: Mapped[int]
 
 
 class RequestRow(Base):

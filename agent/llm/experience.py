@@ -84,6 +84,20 @@ def read_experience(source: object) -> Experience:
     return Experience(task, tuple(sorted(trials, key=lambda trial: -trial.score)))
 
 
+def portable_experience(source: object) -> object:
+    """What `read_experience` takes for the same, without a file. Raises InvalidInput."""
+    if not isinstance(source, str | Path) or not source:
+        return source
+    values = _load(Path(source))
+    if not isinstance(values, Mapping):
+        return values
+    _exported(values)
+    # Of a printed session no more than what is read of it.
+    config = values.get("config")
+    task = config.get("task") if isinstance(config, Mapping) else None
+    return {"config": {"task": task}, "trials": values["trials"]}
+
+
 def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent.llm.agent_searcher import AgentSearcher
 from agent.llm.briefing import BEFORE_ALL
-from agent.llm.experience import read_experience
+from agent.llm.experience import portable_experience, read_experience
 from agent.llm.extent import Extent
 from agent.searcher import Problem, Proposal
 
@@ -24,6 +25,10 @@ class MlCopilotSearcher(AgentSearcher):
         """`similar` is what `read_experience` takes, `options` are those of AgentSettings. Raises InvalidInput."""
         self._experience = read_experience(similar)
         super().__init__(problem, seed, **options)
+
+    @classmethod
+    def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {**options, "similar": portable_experience(options["similar"])} if "similar" in options else {**options}
 
     def begin(self, n: int) -> list[Proposal]:
         self.write_guideline("experience", BEFORE_ALL)

@@ -126,6 +126,19 @@ class StorageConformance:
         with ThreadPoolExecutor(4) as pool:
             assert sorted(pool.map(claim, range(8))) == [False] * 7 + [True]
 
+    def test_what_was_drawn_is_stored_with_what_drew_it(self, database: Database) -> None:
+        """Of trials and evaluations alike the most samples of each request count; other sessions' do not."""
+        archive = Archive(database)
+        session, other = archive.create_session(CONFIG, {"a": 1}).id, archive.create_session(CONFIG).id
+        for one, draws in ((session, {"k": 2, "l": 1}), (other, {"k": 9})):
+            archive.add_trials(one, [trial(0)])
+            archive.save_trial(one, trial(0, state=TrialState.RUNNING))
+            archive.save_trial(one, trial(0, state=TrialState.COMPLETE, score=0.5), draws)
+        judged = Evaluation("best", ALLOCATION, "held-out", 900.5, {"qa": StageScore("EM", 0.5, (0.0, 1.0))})
+        archive.save_evaluation(session, judged, {"k": 3})
+        assert archive.drawn(session) == {"k": 3, "l": 1}
+        assert archive.drawn(other) == {"k": 9}
+
     def test_guidelines_transcripts_and_evaluations_round_trip(self, database: Database) -> None:
         """What the searcher concluded, its model calls and the judged allocations come back as stored."""
         archive = Archive(database)

@@ -76,7 +76,7 @@ class GraphRunner(TrialRunner):
                 tasks = [group.create_task(self._example(allocation, example, ledger, gate)) for example in examples]
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from failures
-        return Outcome(self._scores([task.result() for task in tasks]), ledger.usage)
+        return Outcome(self._scores([task.result() for task in tasks]), ledger.usage, ledger.draws)
 
     def _widen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Gives the loop enough threads, once."""

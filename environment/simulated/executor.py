@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from environment.simulation import Simulation
-from environment.task import Task
+from environment.task import SEARCH, Task
 from environment.trial_runner import Outcome, TrialRunner
 from tools.errors import InvalidInput
 from tools.space import Allocation, Choice
@@ -31,13 +31,17 @@ class SimulatedExample:
 class SimulatedExecutor(TrialRunner):
     """Scores allocations on a task's simulation. Raises InvalidInput where the task has none."""
 
-    def __init__(self, task: Task, budget: float) -> None:
+    def __init__(self, task: Task, budget: float, tried: Iterable[Allocation] = ()) -> None:
+        """`tried` are the allocations that the session's earlier processes ran on the search examples."""
         if task.simulation is None:
             raise InvalidInput(f"task {task.name!r}", "is not simulated; its models must be run")
         self._task = task
         self._simulation: Simulation = task.simulation
         self._budget = budget
         self._usage = SimulatedUsage()
+        examples: Any = task.examples(SEARCH)
+        for allocation in tried:
+            self._usage.of(allocation, examples)
 
     async def run(self, allocation: Allocation, examples: Sequence[Any]) -> Outcome:
         return self.evaluate(allocation, examples)

@@ -225,6 +225,17 @@ def test_unusable_experience_is_refused_in_one_line(similar: object, problem: st
     assert "\n" not in str(caught.value)
 
 
+def test_a_session_stores_the_similar_trials_and_not_the_name_of_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "similar.json"
+    row = {"state": "complete", "score": 0.5, "b.model": "m", "b.samples": 2, "a.model": "n", "a.samples": 1}
+    printed = {"config": {"task": "other", "seed": 3}, "trials": [row], "transcripts": [{"answer": "long"}]}
+    path.write_text(json.dumps(printed), encoding="utf-8")
+    stored = MlCopilotSearcher.portable({"similar": str(path), "model": "m"})
+    assert stored == {"similar": {"config": {"task": "other"}, "trials": [row]}, "model": "m"}
+    assert read_experience(stored["similar"]) == read_experience(str(path))
+    assert MlCopilotSearcher.portable(stored) == stored
+
+
 def test_an_unknown_option_is_refused(name: str) -> None:
     with pytest.raises(UnknownName, match="no_such_option"):
         search_with(name, RecordingChat([]), no_such_option=1)

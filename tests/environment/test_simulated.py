@@ -224,6 +224,9 @@ def test_the_executor_keeps_the_budget_and_counts_like_fusion() -> None:
     assert usage(4, 3) == (90, 30, 0), "retrieval is there; qa samples two more and fuses"
     assert usage(6, 3) == (110, 70, 0), "two samples and a fusing call more, and qa reads another output"
     assert usage(4, 3) == (90, 0, 0)
+    tried = [Allocation({"retrieval": Choice("qwen2.5-7b", 4), "qa": Choice("llama-3.2-3b", 1)})]
+    executor = SimulatedExecutor(task, 900, tried)
+    assert usage(4, 3) == (90, 30, 0), "what an earlier process of the session ran counts as known"
     with pytest.raises(BudgetExceeded):
         executor.evaluate(Allocation({"retrieval": Choice("qwen2.5-72b", 9), "qa": Choice("llama-3.2-3b", 9)}), [])
     with pytest.raises(InvalidInput, match="not simulated"):

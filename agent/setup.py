@@ -1,0 +1,64 @@
+"""What a session's log tells beside its configuration: the problem as the searcher was told it, and the software."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from agent.pricing import caps_from_dicts
+from agent.searcher import Problem
+from storage.session import SessionConfig
+from tools.cost import COSTS
+from tools.registry import built
+from tools.space_values import space_of, space_values
+
+PACKAGE = "agenttts"
+
+
+def setup_of(problem: Problem) -> dict[str, Any]:
+    """The problem without its costs and limits, which the configuration holds, and the software at work."""
+    return {"problem": problem_values(problem), "made_with": software()}
+
+
+def problem_values(problem: Problem) -> dict[str, Any]:
+    """Plain values from which, with the configuration, `problem_of` makes an equal problem."""
+    return {
+        "task": problem.task,
+        "description": problem.description,
+        "metrics": dict(problem.metrics),
+        "space": space_values(problem.space),
+    }
+
+
+def problem_of(values: Mapping[str, Any], config: SessionConfig) -> Problem:
+    """The problem that a session's searcher was told. Raises InvalidInput and its kinds."""
+    return Problem(
+        space_of(values["space"]),
+        built(f"cost {config.cost!r}", COSTS.get(config.cost), config.cost_settings),
+        config.budget,
+        values["task"],
+        values["description"],
+        dict(values["metrics"]),
+        caps_from_dicts(config.caps),
+    )
+
+
+def software() -> dict[str, Any]:
+    """The versions of this package, of Python, of the system and of the libraries that are installed for it."""
+    names = sorted({re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower() for line in requires(PACKAGE) or ()})
+    return {
+        "agenttts": version(PACKAGE),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: found for name in names if (found := _version(name)) and name != PACKAGE},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
