@@ -42,12 +42,12 @@ class Database:
         unusable URL, StorageError for a database that cannot be used; neither changes it.
         """
         parsed = parse_url(url)
-        engine = _engine(parsed)
+        engine = engine_for(parsed)
         try:
             _migrate(engine)
         except (DBAPIError, CommandError) as error:
             engine.dispose()
-            raise _unusable(parsed, error) from error
+            raise unusable(parsed, error) from error
         return cls(engine)
 
     @property
@@ -70,7 +70,7 @@ class Database:
             with self._turn, Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except DBAPIError as error:
-            raise _unusable(self.engine.url, error) from error
+            raise unusable(self.engine.url, error) from error
 
     def close(self) -> None:
         """Releases every connection."""
@@ -113,7 +113,8 @@ def sqlite_path(url: URL) -> Path | None:
     return Path(url.database)
 
 
-def _engine(url: URL) -> Engine:
+def engine_for(url: URL) -> Engine:
+    """An engine that is not yet connected. Raises InvalidInput for what this place cannot open."""
     if url.get_backend_name() == "postgresql":
         try:
             return create_engine(url, pool_pre_ping=True)
@@ -157,7 +158,8 @@ def _migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def _unusable(url: URL, error: Exception) -> StorageError:
+def unusable(url: URL, error: Exception) -> StorageError:
+    """What is wrong with a database, in one line with what to do about it."""
     where = url.render_as_string(hide_password=True)
     cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
     if isinstance(error, CommandError) and "Can't locate revision" in cause:

@@ -8,7 +8,21 @@ from importlib.metadata import version
 
 import typer
 
-from agenttts.cli import budget, check, compare, export, init, measure, pareto, record, search, serve, show, tasks
+from agenttts.cli import (
+    budget,
+    check,
+    compare,
+    doctor,
+    export,
+    init,
+    measure,
+    pareto,
+    record,
+    search,
+    serve,
+    show,
+    tasks,
+)
 from agenttts.cli.terminal import Terminal, log_to_stderr, tolerate_any_text
 from tools.errors import AgentttsError, InvalidInput
 
@@ -33,6 +47,7 @@ app.command("record")(record.record)
 app.command("tasks")(tasks.tasks)
 app.command("budget")(budget.budget)
 app.command("measure")(measure.measure)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

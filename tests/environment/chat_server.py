@@ -24,6 +24,8 @@ class Traits:
     seed: bool = True
     limit: str = "max_tokens"
     indexed: bool = True
+    schema: bool = True
+    models: tuple[str, ...] | None = ("m",)  # what GET /models lists; None: there is no such list
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class ChatServer(LoopbackServer):
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             headers = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in head.splitlines()[1:])}
+            if head.startswith("GET "):
+                await self._answer(writer, self._listing(head.split()[1]))
+                return
             body = json.loads(await reader.readexactly(int(headers["content-length"])))
             self.bodies.append(body)
             self.authorizations.append(headers.get("authorization", ""))
@@ -113,6 +118,12 @@ class ChatServer(LoopbackServer):
             pass  # the client left, as one that timed out does
         finally:
             writer.close()
+
+    def _listing(self, path: str) -> Reply:
+        if path != "/v1/models" or self.traits.models is None:
+            return error(f"no such path: {path}", status=404)
+        listed = [{"id": name, "object": "model"} for name in self.traits.models]
+        return Reply(content=json.dumps({"object": "list", "data": listed}))
 
     def _reply(self, path: str, body: Body) -> Reply:
         if path != "/v1/chat/completions":
@@ -148,7 +159,8 @@ class ChatServer(LoopbackServer):
         for place, seed in enumerate(seeds):
             numbered = {"index": place} if self.traits.indexed else {}
             listed = {"logprobs": logprobs_of(text_of(seed))} if "logprobs" in body else {}
-            choices.append(choice(text_of(seed), **numbered, **listed))
+            text = '{"colour": "red"}' if "response_format" in body and self.traits.schema else text_of(seed)
+            choices.append(choice(text, **numbered, **listed))
         each = [tokens_of(text_of(seed)) for seed in seeds]
         usage = {
             "sum": {"prompt_tokens": 7, "completion_tokens": sum(each)},
