@@ -63,10 +63,12 @@ class OptunaSearcher(Searcher):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         for trial in sorted(trials, key=lambda trial: trial.number):
-            if trial.allocation not in self._open:
-                continue
-            self._open.remove(trial.allocation)
-            asked = self._asked[trial.allocation]
+            if trial.allocation in self._open:
+                self._open.remove(trial.allocation)
+                asked = self._asked[trial.allocation]
+            else:
+                # Of another searcher, or one that was given up and finished after all.
+                asked = self._entered(trial.allocation)
             if trial.state is TrialState.COMPLETE and trial.score is not None:
                 self._scores[trial.allocation] = trial.score
                 self._study.tell(asked, self._values(trial.allocation))
@@ -91,16 +93,21 @@ class OptunaSearcher(Searcher):
         allocation = self._space.untried(self._asked, self._rng)
         if allocation is None:
             return None
-        self._study.enqueue_trial(self._parameters.of(allocation))
-        trial = self._study.ask()
-        self._parameters.suggest(trial)
-        return self.propose(allocation, trial, f"drawn at random: {why}")
+        return self.propose(allocation, self._entered(allocation), f"drawn at random: {why}")
 
     def propose(self, allocation: Allocation, trial: optuna.trial.Trial, reason: str) -> Proposal:
         """The proposal of an allocation that a trial of the study stands for."""
         self._asked[allocation] = trial
         self._open.add(allocation)
         return Proposal(allocation, self.name, reason)
+
+    def _entered(self, allocation: Allocation) -> optuna.trial.Trial:
+        """A new trial of the study that stands for an allocation, as if the sampler had suggested it."""
+        self._study.enqueue_trial(self._parameters.of(allocation))
+        trial = self._study.ask()
+        self._parameters.suggest(trial)
+        self._asked[allocation] = trial
+        return trial
 
     def _values(self, allocation: Allocation) -> list[float]:
         """The objectives of an allocation whose score is known."""

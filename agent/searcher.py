@@ -87,7 +87,11 @@ class Searcher(ABC):
 
     @abstractmethod
     def tell(self, trials: Sequence[Trial]) -> None:
-        """The finished trials of the last ask, in any order; a failed one has no score."""
+        """The finished trials of the last ask, in any order; a failed one has no score.
+
+        Search tells these alone. Where others put trials into the same study (AgentTTSSampler), some are
+        of earlier asks or were never proposed; all of them are feasible.
+        """
 
     def conclude(self) -> Guideline | None:
         """What was learnt from the last batch; None for searchers that do not explain."""

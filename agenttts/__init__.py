@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from agent.pareto import Front, load_front, pareto
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
-    from agenttts import langgraph, parsers, votes
+    from agenttts import langgraph, optuna, parsers, votes
     from environment.allocated import allocated
     from environment.backends.endpoint import Endpoint
     from environment.pipelines.pipeline import Pipeline
@@ -112,6 +112,7 @@ __all__ = [
     "load_result",
     "measure_recording",
     "measure_session",
+    "optuna",
     "pareto",
     "parsers",
     "resume",
@@ -123,7 +124,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in ("langgraph", "parsers", "votes"):
+    if name in ("langgraph", "optuna", "parsers", "votes"):
         return import_module(f"agenttts.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
