@@ -240,9 +240,8 @@ class AgentTTSSampler(BaseSampler):
             proposal = self._next(study, others, taken)
             self._plan(study, trial, proposal)
             # Another process may have planned the same meanwhile; of the two, who reads last sees both.
-            now = [other for other in self._trials(study) if other.number != trial.number]
-            claimed = {self._allocation(other) for other in now if other.state not in FINISHED}
-            if proposal.allocation not in claimed or proposal.allocation in taken:
+            now = {self._allocation(other) for other in self._trials(study) if other.number != trial.number}
+            if proposal.allocation not in now or proposal.allocation in taken:
                 return proposal.allocation
             taken.add(proposal.allocation)
             self._queue.append(proposal)
