@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 from agent.checkpoints import checkpointer
@@ -16,15 +17,18 @@ from environment.task import Task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import Database
+from storage.sample import Sample
 from storage.samples import SampleStore
 from storage.session import SessionRecord, SessionState
 from tools.history import completed
 
 
 class SessionObserver(Observer, Protocol):
-    """Also told when the session begins and when the judging of its result begins."""
+    """Also told when the session begins, of samples as they come in, and when the judging of its result begins."""
 
     def session_started(self, record: SessionRecord, task: Task, search: Search) -> None: ...
+
+    def samples_generated(self, model: str, samples: Sequence[Sample]) -> None: ...
 
     def judging_started(self) -> None: ...
 
@@ -43,7 +47,12 @@ async def take_part(
         tried = [trial.allocation for trial in completed(archive.trials(record.id))]
         runner: TrialRunner = SimulatedExecutor(task, config.budget, tried)
     else:
-        sampler = Sampler(SampleStore(database), backends, drawn=archive.drawn(record.id))
+        sampler = Sampler(
+            SampleStore(database),
+            backends,
+            drawn=archive.drawn(record.id),
+            told=observer.samples_generated if observer else None,
+        )
         runner = (task.runner or Executor)(task, sampler, config.budget)
     loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -125,11 +125,14 @@ class Sampler:
         spending: Spending | None = None,
         faults: FaultSink | None = None,
         drawn: Mapping[str, int] | None = None,
+        told: Callable[[str, Sequence[Sample]], None] | None = None,
     ) -> None:
         """`spending` limits what is sent, `faults` remembers what went wrong.
 
         `drawn` is how many samples of each request the session's earlier processes drew, by the request's key.
+        `told` hears of every answer's samples, with their model, once they are on disk.
         """
+        self._told = told
         self._store = store
         self._backends = backends
         self._spending = spending or Spending()
@@ -240,6 +243,8 @@ class Sampler:
 
         def keep(produced: Mapping[int, Sample], stored: Mapping[int, Sample]) -> None:
             draws[0].ledger.paid(produced.values())
+            if self._told is not None:
+                self._told(draws[0].request.model, list(produced.values()))
             samples.update(stored)
             for draw in draws:
                 _serve(draw, samples)

@@ -19,6 +19,9 @@ DEFAULT_STORAGE = "sqlite:///agenttts.db"
 Task = Annotated[str, typer.Argument(help="The task; see `agenttts tasks`.")]
 Storage = Annotated[str, typer.Option(help="Database URL or SQLite file.", envvar="AGENTTTS_STORAGE")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+AsJsonLines = Annotated[
+    bool, typer.Option("--json-lines", help="Print what happens as JSON lines, one event each; the last is the result.")
+]
 Budget = Annotated[
     float | None, typer.Option(help="In the cost model's unit. Default: one sample of the largest models.")
 ]

@@ -29,7 +29,6 @@ from agenttts.cli.options import (
     read_measured,
     task_options,
 )
-from agenttts.cli.search import ProgressObserver
 from agenttts.cli.terminal import Terminal
 from tools.errors import InvalidInput
 
@@ -68,12 +67,13 @@ def pareto(
     """
     from agent.pareto import load_front
     from agent.pareto import pareto as search_front
+    from agenttts.cli.progress import observing
 
     _check_plot(plot)
     if session is not None:
         found = load_front(session, storage)
     else:
-        with ProgressObserver(Terminal(stderr=True, quiet=as_json)) as observer:
+        with observing(as_json=as_json) as observer:
             found = search_front(
                 task,
                 budget,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from agenttts.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_TASK,
     AsJson,
+    AsJsonLines,
     Budget,
     Cap,
     Cost,
@@ -33,55 +32,8 @@ from agenttts.cli.terminal import Terminal
 SEARCHER_NAMES = "planner, llm, random, tpe, gp, cmaes, nsga2, grid, smac, llm-zs, agenthpo, mlcopilot"
 
 if TYPE_CHECKING:
-    from agent.search import Search
     from agent.session import Result
-    from tools.trial import Guideline, Trial
-
-
-class ProgressObserver:
-    """Shows trials done, the best so far and generations paid and reused on a live bar."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[news]}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._bar = self._progress.add_task("trials", total=None, news="")
-        self._paid = self._reused = 0
-
-    def __enter__(self) -> ProgressObserver:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # Stopping what never started would print an empty line before an error.
-        if self._progress.live.is_started:
-            self._progress.stop()
-
-    def session_started(self, record: Any, task: Any, search: Search) -> None:
-        # Not before: bad input is answered with one line and no bar above it.
-        self._progress.start()
-        self._progress.update(self._bar, total=record.config.trials, completed=len(search.trials))
-        name = f"{task.name} (simulated)" if task.simulated else task.name
-        self._progress.console.print(f"Session {record.id}: {name}, {search.searcher.name}", highlight=False)
-
-    def trial_finished(self, trial: Trial, search: Search) -> None:
-        self._paid += trial.usage.paid
-        self._reused += trial.usage.reused
-        best = search.best
-        news = f"best {best.score:.3f}, " if best is not None else ""
-        news += f"{self._paid:,} generations paid, {self._reused:,} reused"
-        self._progress.update(self._bar, completed=trial.number + 1, news=news)
-
-    def guideline_written(self, guideline: Guideline) -> None:
-        self._progress.console.print(guideline.text.splitlines()[0], style="dim", highlight=False)
-
-    def judging_started(self) -> None:
-        self._progress.update(self._bar, description="judging on held-out examples")
+    from agenttts.cli.progress import EventLines, ProgressObserver
 
 
 def search(
@@ -102,15 +54,27 @@ def search(
     searcher_settings: SearcherOption = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
+    json_lines: AsJsonLines = False,
 ) -> None:
     """Search for the best allocation of a task within a budget.
 
     Without arguments: the planner on the recorded benchmark; no key, no server, no GPU.
+
+    Examples:
+
+      agenttts search
+
+      agenttts search pipeline.yaml --trials 30 --budget 400
+
+      agenttts search multihop --model small:0.5B@http://127.0.0.1:8080/v1 --model large:7B@http://127.0.0.1:8081/v1
+
+      agenttts search --searcher llm --agent-model gpt-5-mini --json-lines
     """
     from agent.session import run
+    from agenttts.cli.progress import observing
 
     agent = {"model": agent_model, "base_url": agent_url}
-    with ProgressObserver(Terminal(stderr=True, quiet=as_json)) as observer:
+    with observing(as_json=as_json, json_lines=json_lines) as observer:
         result = run(
             task,
             budget,
@@ -128,7 +92,7 @@ def search(
             | named_values("--searcher-set", searcher_settings),
             observer=observer,
         )
-    _print(result, as_json)
+    _print(result, as_json, observer)
 
 
 def resume(
@@ -138,21 +102,33 @@ def resume(
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
+    json_lines: AsJsonLines = False,
 ) -> None:
-    """Go on with a session that was stopped; nothing finished is done or paid again."""
+    """Go on with a session that was stopped; nothing finished is done or paid again.
+
+    Examples:
+
+      agenttts resume last
+
+      agenttts resume 3f2a --storage postgresql://db/agenttts
+    """
     from agent.session import resume as resume_session
+    from agenttts.cli.progress import observing
 
-    with ProgressObserver(Terminal(stderr=True, quiet=as_json)) as observer:
+    with observing(as_json=as_json, json_lines=json_lines) as observer:
         result = resume_session(session, storage, task=task, observer=observer)
-    _print(result, as_json)
+    _print(result, as_json, observer)
 
 
-def _print(result: Result, as_json: bool) -> None:
+def _print(result: Result, as_json: bool, observer: EventLines | ProgressObserver) -> None:
     from agent.pareto import Front
     from agenttts.cli.pareto import print_front
+    from agenttts.cli.progress import EventLines
     from agenttts.cli.summary import print_result, result_to_dict
 
-    if as_json:
+    if isinstance(observer, EventLines):
+        observer.result(result_to_dict(result))
+    elif as_json:
         typer.echo(json.dumps(result_to_dict(result), indent=2))
     elif result.config.front:
         print_front(Terminal(), Front.of(result))

@@ -152,3 +152,13 @@ def test_what_needs_no_search_starts_without_its_libraries(tmp_path: Path) -> No
     code = "import sys, agenttts.cli.app; print([m for m in ('langgraph', 'openai', 'sqlalchemy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_progress_is_told_as_lines_of_json(agenttts: Run) -> None:
+    done = agenttts("search", "simulated-2wiki", "--trials", "7", "--json-lines")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.stderr == ""
+    assert [line["event"] for line in lines[:1] + lines[-2:]] == ["session", "judging", "result"]
+    assert sum(line["event"] == "trial" for line in lines) == 7
+    assert lines[-1]["best"]["trial"] in range(7)
