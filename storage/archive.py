@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -49,6 +50,11 @@ class Archive:
             session.add(row)
             session.flush()
             return _record(row)
+
+    def setup(self, session_id: str) -> dict[str, Any] | None:
+        """What the session's log tells beside its configuration; None where the session is older than that."""
+        with self._database.transaction() as session:
+            return session.scalar(select(SessionRow.setup).where(SessionRow.id == session_id))
 
     def session(self, name: str) -> SessionRecord:
         """The session with this id or unique beginning of one, or the newest for "last".
@@ -109,6 +115,12 @@ class Archive:
         with self._database.transaction() as session:
             rows = session.scalars(select(TrialRow).where(TrialRow.session_id == session_id).order_by(TrialRow.number))
             return [_trial(row) for row in rows]
+
+    def trial_times(self, session_id: str) -> dict[int, tuple[datetime, datetime]]:
+        """When each trial was stored and when it last changed, by number."""
+        query = select(TrialRow.number, TrialRow.created, TrialRow.updated).where(TrialRow.session_id == session_id)
+        with self._database.transaction() as session:
+            return {number: (created, updated) for number, created, updated in session.execute(query)}
 
     def add_guideline(self, session_id: str, guideline: Guideline) -> None:
         """Stores what was concluded after a batch."""
