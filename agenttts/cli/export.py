@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from agenttts.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from agenttts.cli.options import DEFAULT_STORAGE, LAST, AsJson, Session, Storage
 from tools.errors import InvalidInput
 
 
 def export(
-    session: Annotated[str, typer.Argument(help="Session id, the beginning of one, or last.")] = "last",
+    session: Session = LAST,
     pipeline: Annotated[
         Path | None, typer.Option(help="The pipeline to write: a .py program, or .yaml for a pipeline file.")
     ] = None,

@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agenttts.cli.completion import DEFAULT_STORAGE as DEFAULT_STORAGE
+from agenttts.cli.completion import LAST as LAST
+from agenttts.cli.completion import STORAGE_ENV, cost_names, session_ids, task_names
 from tools.errors import InvalidInput
 
 if TYPE_CHECKING:
     from tools.measured import Measurements
 
 DEFAULT_TASK = "multihop-recorded"
-DEFAULT_STORAGE = "sqlite:///agenttts.db"
 
-Task = Annotated[str, typer.Argument(help="The task; see `agenttts tasks`.")]
-Storage = Annotated[str, typer.Option(help="Database URL or SQLite file.", envvar="AGENTTTS_STORAGE")]
+Task = Annotated[
+    str,
+    typer.Argument(
+        help="The task, a pipeline file or MODULE:ATTRIBUTE; see `agenttts tasks`.", autocompletion=task_names
+    ),
+]
+Session = Annotated[str, typer.Argument(help="Session id, the beginning of one, or last.", autocompletion=session_ids)]
+Storage = Annotated[str, typer.Option(help="Database URL or SQLite file.", envvar=STORAGE_ENV)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 AsJsonLines = Annotated[
     bool, typer.Option("--json-lines", help="Print what happens as JSON lines, one event each; the last is the result.")
@@ -27,7 +35,10 @@ Budget = Annotated[
 ]
 Cost = Annotated[
     str | None,
-    typer.Option(help="Cost model: flops, price, kinetics, latency, tokens or an installed one. Default: the task's."),
+    typer.Option(
+        help="Cost model: flops, price, kinetics, latency, tokens or an installed one. Default: the task's.",
+        autocompletion=cost_names,
+    ),
 ]
 CostSetting = Annotated[
     list[str] | None,

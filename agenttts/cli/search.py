@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agenttts.cli.completion import searcher_names
 from agenttts.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_TASK,
+    LAST,
     AsJson,
     AsJsonLines,
     Budget,
@@ -19,6 +21,7 @@ from agenttts.cli.options import (
     MeasuredFile,
     ModelSpec,
     SearcherOption,
+    Session,
     Storage,
     Task,
     TaskOption,
@@ -39,7 +42,9 @@ if TYPE_CHECKING:
 def search(
     task: Task = DEFAULT_TASK,
     budget: Budget = None,
-    searcher: Annotated[str, typer.Option(help=f"{SEARCHER_NAMES} or an installed one.")] = "planner",
+    searcher: Annotated[
+        str, typer.Option(help=f"{SEARCHER_NAMES} or an installed one.", autocompletion=searcher_names)
+    ] = "planner",
     trials: Annotated[int, typer.Option(help="How many allocations to try.")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of the searcher.")] = 0,
     batch: Annotated[int, typer.Option(help="Allocations proposed at a time.")] = 10,
@@ -96,7 +101,7 @@ def search(
 
 
 def resume(
-    session: Annotated[str, typer.Argument(help="Session id, the beginning of one, or last.")] = "last",
+    session: Session = LAST,
     task: Annotated[
         str | None, typer.Option(help="The session's pipeline, where its file has moved or it was a program's object.")
     ] = None,

@@ -6,12 +6,12 @@ import json
 
 import typer
 
-from agenttts.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from agenttts.cli.options import DEFAULT_STORAGE, LAST, AsJson, Session, Storage
 from agenttts.cli.terminal import Terminal
 
 
 def show(
-    session: str = typer.Argument("last", help="Session id, the beginning of one, or last."),
+    session: Session = LAST,
     storage: Storage = DEFAULT_STORAGE,
     trials: bool = typer.Option(False, "--trials", help="List every trial."),
     guidelines: bool = typer.Option(False, "--guidelines", help="Print every guideline."),
