@@ -19,7 +19,7 @@ from environment.pipelines.loading import as_task
 from environment.pipelines.searchable import SearchablePipeline
 from environment.pipelines.values import Row, frozen, thawed
 from environment.sampler import Ledger, Sampler
-from environment.strategy import STRATEGIES, StageRun
+from environment.strategy import STRATEGIES, DrawForRun, StageRun
 from environment.task import Task, load_task
 from storage.sample import GenerationRequest, Sample
 from tools.errors import InvalidInput
@@ -105,34 +105,11 @@ class Allocated:
         example = example_of(self.task, question)
         notes = _Notes(Sampler(MemoryStore(), self._backends))
         try:
-            if self.task.runner is None:
-                outputs = await self._stages(example, notes)
-                output = outputs[self.task.stages[-1].name]
-            else:
-                output, outputs = await self._graph(example, notes)
+            output, outputs = await outputs_of(self.task, self.allocation, example, notes.sampler, notes.draw)
         finally:
             notes.sampler.abandon()
         reached = [subtask.name for subtask in self.task.space.subtasks if subtask.name in outputs]
         return Answer(output, tuple(self._trace(name, outputs[name], notes) for name in reached))
-
-    async def _stages(self, example: Any, notes: _Notes) -> Mapping[str, Any]:
-        upstream: dict[str, Any] = {}
-        for stage in self.task.stages:
-            choice = self.allocation[stage.name]
-            run = StageRun(stage, example, dict(upstream), choice.model, choice.samples, choice.temperature)
-            await stage.prepare(example, upstream)
-            strategy = STRATEGIES.get(self._strategy(stage.name))()
-            upstream[stage.name] = await strategy.run(run, partial(notes.draw, run=run))
-        return upstream
-
-    async def _graph(self, example: Any, notes: _Notes) -> tuple[Any, Mapping[str, Any]]:
-        from environment.graphs.runner import GraphRunner
-
-        runner = self.task.runner(self.task, notes.sampler, math.inf) if self.task.runner else None
-        if not isinstance(runner, GraphRunner):
-            raise InvalidInput("task", f"{self.task.name} has a runner of its own that only scores examples")
-        output, call = await runner.output(self.allocation, example, notes.draw)
-        return output, call.outputs
 
     def _trace(self, subtask: str, output: Any, notes: _Notes) -> StageTrace:
         choice = self.allocation[subtask]
@@ -155,6 +132,32 @@ def allocated(
     found = load_task(task, **options) if isinstance(task, str) else as_task(task)
     parsed = allocation if isinstance(allocation, Allocation) else found.space.parse(allocation)
     return Allocated(found, parsed)
+
+
+async def outputs_of(
+    task: Task, allocation: Allocation, example: Any, sampler: Sampler, draw: DrawForRun
+) -> tuple[Any, Mapping[str, Any]]:
+    """The pipeline's output on an example, and the output of each subtask that was reached; nothing is judged.
+
+    Every sample is drawn by `draw`, from the `sampler`. Raises InvalidInput for a task whose own runner
+    only scores, and what drawing and the pipeline's own code raise.
+    """
+    if task.runner is not None:
+        from environment.graphs.runner import GraphRunner
+
+        runner = task.runner(task, sampler, math.inf)
+        if not isinstance(runner, GraphRunner):
+            raise InvalidInput("task", f"{task.name} has a runner of its own that only scores examples")
+        output, call = await runner.output(allocation, example, draw)
+        return output, call.outputs
+    upstream: dict[str, Any] = {}
+    for stage in task.stages:
+        choice = allocation[stage.name]
+        run = StageRun(stage, example, dict(upstream), choice.model, choice.samples, choice.temperature)
+        await stage.prepare(example, upstream)
+        strategy = STRATEGIES.get(choice.strategy or task.strategies[stage.name])()
+        upstream[stage.name] = await strategy.run(run, partial(draw, run=run))
+    return upstream[task.stages[-1].name], upstream
 
 
 class _Notes:

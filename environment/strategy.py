@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Draw = Callable[[GenerationRequest, int], Awaitable[Sequence[Sample]]]
 """draw(request, k) gives the request's samples 0 to k-1, from the store where they exist."""
 
+DrawForRun = Callable[..., Awaitable[Sequence[Sample]]]
+"""draw(request, k, run=...): a sampler's, with the run that it is drawn for."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -13,16 +13,13 @@ from langchain_core.runnables import RunnableConfig
 
 from environment.pipelines.chat import Chat, messages_of
 from environment.pipelines.stage import PipelineStage, id_of
-from environment.strategy import STRATEGIES, StageRun, Strategy
-from storage.sample import Message, Sample
+from environment.strategy import STRATEGIES, DrawForRun, StageRun, Strategy
+from storage.sample import Message
 from tools.errors import AgentttsError, PipelineError
 from tools.space import Allocation, Choice
 
 KEY = "agenttts"
 """Where a GraphCall lies in config["configurable"]."""
-
-DrawForRun = Callable[..., Awaitable[Sequence[Sample]]]
-"""draw(request, count, run=...): a sampler's, with the run that it is drawn for."""
 
 
 class GraphCall:

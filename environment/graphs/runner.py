@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from environment.graphs.call import KEY, DrawForRun, GraphCall
+from environment.graphs.call import KEY, GraphCall
 from environment.pipelines.stage import PipelineStage, described, id_of
 from environment.sampler import Ledger, Sampler
+from environment.strategy import DrawForRun
 from environment.task import Example, Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.sample import Message
