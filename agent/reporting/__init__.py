@@ -1,0 +1,1 @@
+"""Reports: figures of what a search or a comparison found, and the pages that hold them."""

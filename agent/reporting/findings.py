@@ -1,0 +1,184 @@
+"""Everything a session's report shows, gathered once: the result, its task, other searches, stored samples."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.reporting.traces import AllocationTraces, Wanted, traced
+from agent.session_task import session_task
+from environment.pipelines.loading import HANDED_OVER, as_task
+from environment.pipelines.searchable import SearchablePipeline
+from environment.task import Task, load_task
+from storage.archive import Archive
+from storage.database import Database, parse_url, sqlite_path
+from storage.samples import SampleStore
+from storage.session import SessionConfig, SessionRecord
+from storage.transcript import Transcript
+from tools.errors import AgentttsError, InvalidInput
+
+if TYPE_CHECKING:
+    from agent.session import Result
+
+MOST_RIVALS = 7
+NOT_AT_HAND = "the session's database is not at hand (it was in memory, or its file has gone)"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a session. `task` is None where it cannot be had, `task_problem` says why.
+
+    `rivals` are other sessions by label; `rivals_left_out` counts those that were not read.
+    `store_problem` says why there is neither rival nor sample, where the database is not at hand.
+    """
+
+    result: Result
+    record: SessionRecord | None = None
+    task: Task | None = None
+    task_problem: str = ""
+    rivals: Mapping[str, Result] = field(default_factory=dict)
+    rivals_left_out: int = 0
+    transcripts: Sequence[Transcript] = ()
+    traces: Sequence[AllocationTraces] = ()
+    traces_problem: str = ""
+    store_problem: str = ""
+
+    @property
+    def models(self) -> list[str]:
+        """Every model's name, from small to large where the task says so."""
+        if self.task is not None:
+            return list(dict.fromkeys(m.name for s in self.task.space.subtasks for m in s.by_size))
+        return sorted({choice.model for trial in self.result.trials for choice in trial.allocation.values()})
+
+
+def gather(
+    result: Result,
+    *,
+    task: str | Task | SearchablePipeline | None = None,
+    against: Sequence[str] = (),
+    trials: Sequence[int] = (),
+    examples: int = 12,
+) -> Findings:
+    """Reads what a report of a session shows; writes and generates nothing.
+
+    `against` names sessions to compare with, by default the newest one of each other searcher on the
+    same task, budget and cost. `trials` are shown example by example, up to `examples` of each.
+    Raises InvalidInput for sessions of another task and for trials that are not complete.
+    """
+    known = {trial.number for trial in result.trials if trial.score is not None}
+    if wrong := [number for number in trials if number not in known]:
+        raise InvalidInput("trial", f"{wrong[0]} is not a complete trial of session {result.session_id}")
+    found, problem = _task(result.config, task)
+    if not _at_hand(result.storage):
+        if against:
+            raise InvalidInput("against", NOT_AT_HAND)
+        return Findings(
+            result, task=found, task_problem=problem, store_problem=NOT_AT_HAND, traces_problem=NOT_AT_HAND
+        )
+    with Database.open(result.storage) as database:
+        archive = Archive(database)
+        record = archive.session(result.session_id)
+        rivals, left_out = _rivals(result, archive, against)
+        traces: Sequence[AllocationTraces] = ()
+        if found is None:
+            traces_problem = problem
+        elif found.simulated:
+            traces_problem = "the task is simulated: there are no prompts and no samples"
+        else:
+            traces_problem = ""
+            wanted = Wanted.of(result, found, trials, examples)
+            # In a thread of its own: a notebook has an event loop already.
+            with ThreadPoolExecutor(1) as thread:
+                traces = thread.submit(asyncio.run, traced(found, SampleStore(database), wanted)).result()
+        return Findings(
+            result,
+            record,
+            found,
+            problem,
+            rivals,
+            left_out,
+            archive.transcripts(result.session_id),
+            traces,
+            traces_problem,
+        )
+
+
+def task_of(result: Result, given: str | Task | SearchablePipeline | None = None) -> Task:
+    """The session's task. Raises InvalidInput where it is not to be had or has changed."""
+    config = result.config
+    if isinstance(given, str):
+        return session_task(config, load_task(given, **config.task_options))
+    return session_task(config, None if given is None else as_task(given))
+
+
+def rivals_of(result: Result, against: Sequence[str] = ()) -> Mapping[str, Result]:
+    """The other sessions by label, as `gather` reads them; none where the database is not at hand."""
+    if not _at_hand(result.storage):
+        return {}
+    with Database.open(result.storage) as database:
+        return _rivals(result, Archive(database), against)[0]
+
+
+def _task(config: SessionConfig, given: str | Task | SearchablePipeline | None) -> tuple[Task | None, str]:
+    try:
+        if isinstance(given, str):
+            return session_task(config, load_task(given, **config.task_options)), ""
+        return session_task(config, None if given is None else as_task(given)), ""
+    except AgentttsError as error:
+        if given is not None:
+            raise
+        return None, f"the task is not at hand ({error})"
+
+
+def _at_hand(storage: str) -> bool:
+    if not storage:
+        return False
+    url = parse_url(storage)
+    path = sqlite_path(url)
+    return path.is_file() if path is not None else url.get_backend_name() != "sqlite"
+
+
+def _rivals(result: Result, archive: Archive, against: Sequence[str]) -> tuple[dict[str, Result], int]:
+    from agent.session import load_result
+
+    if against:
+        records = [archive.session(name) for name in against]
+        for record in records:
+            if _problem(record.config) != _problem(result.config):
+                raise InvalidInput("against", f"session {record.id} searched another task or under another cost")
+        records = [record for record in records if record.id != result.session_id]
+    else:
+        records = _comparable(result, archive.sessions())
+    chosen = records[:MOST_RIVALS]
+    names = [record.config.searcher for record in chosen]
+    rivals = {}
+    for record in chosen:
+        config = record.config
+        alone = names.count(config.searcher) == 1 and config.searcher != result.config.searcher
+        name = config.searcher if alone else f"{config.searcher} ({record.id}, seed {config.seed})"
+        if config.budget != result.config.budget:
+            name += f", budget {config.budget:,.4g}"
+        rivals[name] = load_result(record.id, result.storage)
+    return rivals, len(records) - len(chosen)
+
+
+def _comparable(result: Result, records: Sequence[SessionRecord]) -> list[SessionRecord]:
+    """The newest session of each other searcher on the same problem within the same budget."""
+    ours = result.config
+    if ours.task.startswith(HANDED_OVER) and not ours.task_digest:
+        return []  # another program's object may have the same name
+    found: dict[str, SessionRecord] = {}
+    for record in records:
+        other = record.config
+        same = _problem(other) == _problem(ours) and other.budget == ours.budget and other.front == ours.front
+        if same and (other.searcher, other.searcher_options) != (ours.searcher, ours.searcher_options):
+            found.setdefault(f"{other.searcher} {sorted(other.searcher_options.items())!r}", record)
+    return list(found.values())
+
+
+def _problem(config: SessionConfig) -> tuple[object, ...]:
+    """What two sessions must share for their scores and costs to mean the same."""
+    return (config.task, config.task_options, config.task_digest, config.cost, config.cost_settings, config.caps)
