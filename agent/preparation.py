@@ -36,12 +36,7 @@ def prepare(
         raise InvalidInput(f"option of searcher {config.searcher!r}", f"unknown name {min(taken)!r}")
     if not is_finite(config.budget):
         raise InvalidInput("budget", f"must be a finite number, got {config.budget!r}")
-    task = load_task(config.task, **config.task_options) if given is None else given
-    _require_unchanged(task, config)
-    if config.cost:
-        # The task's own budget is in the unit of its own cost.
-        cost = COSTS.get(config.cost)(**config.cost_settings)
-        task = replace(task, cost=cost, budget=None, caps=caps_from_dicts(config.caps))
+    task = session_task(config, given)
     budget = config.budget
     if default_budget:
         default = task.space.default_budget(task.cost)
@@ -75,10 +70,20 @@ def prepare(
     return task, search, filled
 
 
-def _require_unchanged(task: Task, config: SessionConfig) -> None:
+def session_task(config: SessionConfig, given: Task | None = None) -> Task:
+    """The task of a configuration with its costs and caps; one that is `given` is not loaded.
+
+    Raises InvalidInput and its kinds, also where the task has changed since the session began.
+    """
+    task = load_task(config.task, **config.task_options) if given is None else given
     if config.task_digest and task.digest != config.task_digest:
         raise InvalidInput(
             "task",
             f"{config.task} has changed since the session began, and trials of two pipelines cannot be compared; "
             "put it back as it was, or start a new search, which pays only for what no search has generated yet",
         )
+    if not config.cost:
+        return task
+    # The task's own budget is in the unit of its own cost.
+    cost = COSTS.get(config.cost)(**config.cost_settings)
+    return replace(task, cost=cost, budget=None, caps=caps_from_dicts(config.caps))

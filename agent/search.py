@@ -151,11 +151,7 @@ class Search:
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per trial: number, choice of each subtask, cost, score, interval, state."""
-        try:
-            import pandas as pd
-        except ImportError:
-            raise InvalidInput("to_dataframe", 'needs pandas: pip install "agenttts[plot]"') from None
-        return pd.DataFrame([trial_row(trial) for trial in self._trials])
+        return trials_table(self._trials)
 
     def _new_proposals(self, n: int) -> list[Proposal]:
         fresh: dict[Allocation, Proposal] = {}
@@ -205,6 +201,15 @@ def checked_problem(problem: Problem) -> Problem:
         names = ", ".join(cap.field for cap in problem.caps)
         raise InvalidInput("caps", f"no allocation is within the budget and {names} at once; raise one of them")
     return problem
+
+
+def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
+    """The trials as rows. Raises InvalidInput without pandas."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise InvalidInput("to_dataframe", 'needs pandas: pip install "agenttts[plot]"') from None
+    return pd.DataFrame([trial_row(trial) for trial in trials])
 
 
 def trial_row(trial: Trial) -> dict[str, Any]:

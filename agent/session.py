@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.judging import BEST, ON_FRONT
 from agent.participation import SessionObserver, take_part
 from agent.preparation import prepare
 from agent.pricing import Caps, priced
+from agent.reporting.views import ResultViews
 from agent.setup import setup_of
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import HELD_OUT, Task, load_task
 from storage.archive import Archive
-from storage.database import DEFAULT_URL, Database
+from storage.database import DEFAULT_URL, Database, full_url
 from storage.evaluation import Evaluation
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.transcript import Transcript
@@ -52,14 +53,15 @@ class AgentUsage:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(ResultViews):
     """What a finished session found.
 
     `evaluations` holds the best allocation (label BEST) and the naive ones (LARGEST, SMALLEST, where
     they fit the budget) on the held-out examples, and where the session was asked for it the points
     of the front. `usage` sums the trials': `usage.requested`
     generations without reuse, `usage.fresh` with it, `usage.paid` really produced now. `simulated`
-    says that a simulation answered and no model was run.
+    says that a simulation answered and no model was run. `storage` is the URL of the session's database,
+    from which reports read samples and other sessions.
     """
 
     session_id: str
@@ -71,6 +73,7 @@ class Result:
     recorded_from: str = ""
     simulated: bool = False
     agent: AgentUsage = AgentUsage()
+    storage: str = field(default="", repr=False, compare=False)  # it may hold a password
 
     @property
     def best(self) -> Trial:
@@ -156,7 +159,7 @@ def run(
     with Database.open(storage) as database:
         record = Archive(database).create_session(config, setup_of(search.problem))
         asyncio.run(take_part(record, loaded, search, database, observer))
-        return _stored(record.id, Archive(database))
+        return _stored(record.id, Archive(database), storage)
 
 
 def resume(
@@ -177,7 +180,7 @@ def resume(
         archive = Archive(database)
         record = archive.session(session)
         if record.state is SessionState.COMPLETE:
-            return _result(record, archive)
+            return _result(record, archive, storage)
         config = record.config
         if isinstance(task, str):
             given: Task | None = load_task(task, **config.task_options)
@@ -186,14 +189,14 @@ def resume(
         loaded, search, _ = prepare(config, given)
         search.searcher.replay(archive.transcripts(record.id))
         asyncio.run(take_part(record, loaded, search, database, observer))
-        return _stored(record.id, archive)
+        return _stored(record.id, archive, storage)
 
 
 def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
     """A stored session's result, finished or not. Raises UnknownSession."""
     with Database.open(storage) as database:
         archive = Archive(database)
-        return _result(archive.session(session), archive)
+        return _stored(session, archive, storage)
 
 
 def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcript]:
@@ -203,11 +206,11 @@ def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcrip
         return archive.transcripts(archive.session(session).id)
 
 
-def _stored(session_id: str, archive: Archive) -> Result:
-    return _result(archive.session(session_id), archive)
+def _stored(session: str, archive: Archive, storage: str) -> Result:
+    return _result(archive.session(session), archive, storage)
 
 
-def _result(record: SessionRecord, archive: Archive) -> Result:
+def _result(record: SessionRecord, archive: Archive, storage: str) -> Result:
     config = record.config
     recorded_from, simulated = config.recorded_from, config.simulated
     if recorded_from is None or simulated is None:  # a session of a version that did not store them
@@ -223,4 +226,5 @@ def _result(record: SessionRecord, archive: Archive) -> Result:
         agent=AgentUsage.of(archive.transcripts(record.id)),
         recorded_from=recorded_from,
         simulated=simulated,
+        storage=full_url(storage),
     )

@@ -106,6 +106,15 @@ def parse_url(url: str | Path) -> URL:
     return parsed
 
 
+def full_url(url: str | Path) -> str:
+    """The URL that opens the same database from every folder, with its password. Raises InvalidInput."""
+    parsed = parse_url(url)
+    path = sqlite_path(parsed)
+    if path is not None:
+        parsed = parsed.set(database=str(path.absolute()))
+    return parsed.render_as_string(hide_password=False)
+
+
 def sqlite_path(url: URL) -> Path | None:
     """The file of a SQLite URL, None for another or an in-memory database."""
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":

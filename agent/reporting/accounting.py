@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def generations_table(result: Result) -> Table:
     """The trials' generations and tokens, batch by batch, and their sum."""
-    columns = ["batch", "trials", "asked for", "new to the search", "produced now", "prompt tokens", "generated tokens"]
+    now = "read now" if result.recorded_from else "produced now"
+    columns = ["batch", "trials", "asked for", "new to the search", now, "prompt tokens", "generated tokens"]
     rows = []
     for batch in sorted({trial.batch for trial in result.trials}):
         trials = [trial for trial in result.trials if trial.batch == batch]

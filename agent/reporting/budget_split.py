@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.judging import BEST, LARGEST, SMALLEST
 from agent.reporting.plot import Plot, Table
-from agent.reporting.style import colours_of, label, lines, new_figure, number, score, share
+from agent.reporting.style import TIMES, colours_of, label, lines, new_figure, number, score, share
 from tools.cost import CostModel
 from tools.history import completed
 from tools.space import Allocation, SearchSpace
@@ -72,11 +72,12 @@ def budget_split_figure(found: Sequence[Split], space: SearchSpace, budget: floa
                 name=label(model),
                 legendgroup=model,
                 showlegend=model not in shown,
+                legendrank=models.index(model),
                 marker={"color": colours[model], "line": {"color": "rgba(255,255,255,0.85)", "width": 1.5}},
-                text=[f"{label(subtask.name, 18)} ×{split.allocation[subtask.name].samples}" for split in rows],
+                text=[f"{label(subtask.name, 18)} {TIMES}{split.allocation[subtask.name].samples}" for split in rows],
                 textposition="inside",
                 insidetextanchor="middle",
-                constraintext="none",
+                textangle=0,
                 textfont={"color": "#ffffff", "size": 11},
                 customdata=[
                     lines(

@@ -10,7 +10,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from agent.reporting.plot import Plot, Table
-from agent.reporting.style import SCALE, label, lines, new_figure, score, short_names
+from agent.reporting.style import DASH, SCALE, TIMES, label, lines, new_figure, score, short_names
+from tools.errors import InvalidInput, UnknownName
 from tools.history import completed
 from tools.space import Choice
 from tools.trial import Trial
@@ -46,8 +47,8 @@ def couple(trials: Sequence[Trial], first: str, second: str, models: Sequence[st
 
     def named(choice: Choice) -> str:
         samples = place(choice)[1]
-        count = f"{samples}–{2 * samples - 1}" if grouped and samples > 1 else str(samples)
-        return f"{names.get(choice.model, choice.model)} ×{count}"
+        count = f"{samples}{DASH}{2 * samples - 1}" if grouped and samples > 1 else str(samples)
+        return f"{names.get(choice.model, choice.model)} {TIMES}{count}"
 
     values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for trial in done:
@@ -59,13 +60,27 @@ def couple(trials: Sequence[Trial], first: str, second: str, models: Sequence[st
     return Coupling(first, second, rows, columns, {key: (fmean(of), len(of)) for key, of in values.items()})
 
 
+def paired_subtasks(trials: Sequence[Trial], first: str, second: str) -> tuple[str, str]:
+    """The two subtasks, those not named being the first others. Raises UnknownName, InvalidInput."""
+    names = list(trials[0].allocation) if trials else []
+    for field, name in (("first", first), ("second", second)):
+        if name and name not in names:
+            raise UnknownName(field, name, names)
+    if len(names) < 2 or (first and first == second):
+        raise InvalidInput("second", "coupling needs two subtasks")
+    chosen = first or next(name for name in names if name != second)
+    return chosen, second or next(name for name in names if name != chosen)
+
+
 def coupling_figure(coupling: Coupling) -> Figure:
     """A heat map: the warmer, the higher the mean score; blank where no trial has both choices."""
     figure = new_figure(max(280, 140 + 26 * len(coupling.rows)))
     z = [[coupling.cells.get((row, column), (None, 0))[0] for column in coupling.columns] for row in coupling.rows]
     hover = [
         [
-            lines(f"{coupling.first}: {row}", f"{coupling.second}: {column}", _counted(coupling.cells.get((row, column))))
+            lines(
+                f"{coupling.first}: {row}", f"{coupling.second}: {column}", _counted(coupling.cells.get((row, column)))
+            )
             for column in coupling.columns
         ]
         for row in coupling.rows
@@ -115,7 +130,9 @@ def coupling_plots(trials: Sequence[Trial], models: Sequence[str]) -> list[Plot]
                 "A cell is the mean search score of the trials with both choices; blank where none was tried. Where "
                 "the best row changes with the column, the subtasks cannot be tuned one by one." + left_out,
                 coupling_figure(coupling),
-                Table([coupling.first, coupling.second, "mean score", "trials"], rows, frozenset({"mean score", "trials"})),
+                Table(
+                    [coupling.first, coupling.second, "mean score", "trials"], rows, frozenset({"mean score", "trials"})
+                ),
                 wide=True,
             )
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.reporting.plot import Plot, Table
-from agent.reporting.style import colours_of, label, log_axis, number, require_plotly, score, set_style
+from agent.reporting.style import DASH, colours_of, label, log_axis, number, require_plotly, score, set_style
 from tools.curves import ScalingCurve, fit_curve
 from tools.history import stage_points
 from tools.space import SearchSpace
@@ -152,10 +152,8 @@ def _table(fits: Sequence[FittedPoints]) -> Table:
         tried = ", ".join(f"{count}: {mean:.3f}" for count, mean in fit.points)
         curve = fit.curve
         if curve is None:
-            rows.append([fit.model, tried, "–", "–", "too few counts", "–"])
+            rows.append([fit.model, tried, DASH, DASH, "too few counts", DASH])
             continue
         saturated = str(fit.saturation) if fit.saturation else f"above {fit.points[-1][0]}"
-        rows.append(
-            [fit.model, tried, score(curve.single), score(curve.gain), saturated, number(curve.residual, 2)]
-        )
+        rows.append([fit.model, tried, score(curve.single), score(curve.gain), saturated, number(curve.residual, 2)])
     return Table(columns, rows, frozenset(columns[2:]))

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent.preparation import session_task
 from agent.reporting.traces import AllocationTraces, Wanted, traced
-from agent.session_task import session_task
 from environment.pipelines.loading import HANDED_OVER, as_task
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import Task, load_task
@@ -49,9 +49,7 @@ class Findings:
     @property
     def models(self) -> list[str]:
         """Every model's name, from small to large where the task says so."""
-        if self.task is not None:
-            return list(dict.fromkeys(m.name for s in self.task.space.subtasks for m in s.by_size))
-        return sorted({choice.model for trial in self.result.trials for choice in trial.allocation.values()})
+        return models_of(self.result, self.task)
 
 
 def gather(
@@ -75,9 +73,7 @@ def gather(
     if not _at_hand(result.storage):
         if against:
             raise InvalidInput("against", NOT_AT_HAND)
-        return Findings(
-            result, task=found, task_problem=problem, store_problem=NOT_AT_HAND, traces_problem=NOT_AT_HAND
-        )
+        return Findings(result, task=found, task_problem=problem, store_problem=NOT_AT_HAND, traces_problem=NOT_AT_HAND)
     with Database.open(result.storage) as database:
         archive = Archive(database)
         record = archive.session(result.session_id)
@@ -112,6 +108,14 @@ def task_of(result: Result, given: str | Task | SearchablePipeline | None = None
     if isinstance(given, str):
         return session_task(config, load_task(given, **config.task_options))
     return session_task(config, None if given is None else as_task(given))
+
+
+def models_of(result: Result, task: Task | None = None) -> list[str]:
+    """Every model's name, from small to large where the task is at hand, else those of the trials by name."""
+    found = task or _task(result.config, None)[0]
+    if found is not None:
+        return list(dict.fromkeys(m.name for s in found.space.subtasks for m in s.by_size))
+    return sorted({choice.model for trial in result.trials for choice in trial.allocation.values()})
 
 
 def rivals_of(result: Result, against: Sequence[str] = ()) -> Mapping[str, Result]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.judging import BEST, LARGEST, SMALLEST
 from agent.reporting.plot import Plot, Table
 from agent.reporting.style import COLOURS, GREY, label, lines, log_axis, new_figure, number, score
 from environment.task import HELD_OUT
+from tools.cost import COSTS
 from tools.front import front
 from tools.history import completed
-from tools.trial import Trial
+from tools.trial import StageScore, Trial
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -18,14 +20,19 @@ if TYPE_CHECKING:
     from agent.session import Result
 
 
+def unit_of(result: Result) -> str:
+    """The unit of the session's costs and of its budget."""
+    return COSTS.get(result.config.cost).unit
+
+
 def searched_front(result: Result) -> list[Trial]:
     """The trials that score higher on the search examples than every cheaper one, the cheapest first."""
     return front(completed(result.trials), lambda trial: trial.cost, lambda trial: trial.score or 0.0)
 
 
-def front_figure(result: Result, unit: str) -> Figure:
+def front_figure(result: Result) -> Figure:
     """Trials as dots and their front as steps; judged allocations with their held-out scores and 95% intervals."""
-    figure = new_figure(xaxis_title=f"cost of an example, {label(unit)}", yaxis_title="score")
+    figure = new_figure(xaxis_title=f"cost of an example, {label(unit_of(result))}", yaxis_title="score")
     done = completed(result.trials)
     figure.add_scatter(
         x=[trial.cost for trial in done],
@@ -58,15 +65,22 @@ def front_figure(result: Result, unit: str) -> Figure:
         scores = [point.score for point in result.front]
         _judged(figure, [p.cost for p in result.front], scores, "judged front, held-out", "diamond", COLOURS[4])
     budget = result.config.budget
-    figure.add_vline(
-        x=budget, line={"width": 1.5, "dash": "dash", "color": GREY}, annotation={"text": "budget", "yshift": 4}
+    figure.add_scatter(
+        x=[budget, budget],
+        y=[0, max([trial.score or 0.0 for trial in done] + [e.score.interval.high for e in result.evaluations])],
+        mode="lines",
+        name="budget",
+        line={"width": 1.5, "dash": "dash", "color": GREY},
+        hovertemplate="budget %{x:.4g}<extra></extra>",
     )
-    figure.update_xaxes(**log_axis([trial.cost for trial in done]))
+    figure.update_xaxes(**log_axis([budget, *(trial.cost for trial in done)]))
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def _judged(figure: Figure, costs: list[float], scores: list, name: str, symbol: str, colour: str) -> None:  # type: ignore[type-arg]
+def _judged(
+    figure: Figure, costs: Sequence[float], scores: Sequence[StageScore], name: str, symbol: str, colour: str
+) -> None:
     figure.add_scatter(
         x=costs,
         y=[one.mean for one in scores],
@@ -86,9 +100,9 @@ def _judged(figure: Figure, costs: list[float], scores: list, name: str, symbol:
     )
 
 
-def front_plot(result: Result, unit: str) -> Plot | None:
+def front_plot(result: Result) -> Plot | None:
     """The figure for a page; None without a complete trial."""
-    steps = searched_front(result)
+    steps, unit = searched_front(result), unit_of(result)
     if not steps:
         return None
     rows = [
@@ -112,7 +126,7 @@ def front_plot(result: Result, unit: str) -> Plot | None:
         "Grey dots are trials. The steps are the highest search scores that a cost buys; the larger marks are judged "
         "on the held-out examples, which took no part in the search, with 95% intervals. Right is dearer; the scale is "
         "logarithmic where costs allow it.",
-        front_figure(result, unit),
+        front_figure(result),
         Table(["", "which", "allocation", f"cost, {unit}", "score"], rows, frozenset({f"cost, {unit}", "score"})),
     )
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#2b7bba", "#d55e00", "#1a9a73", "#a66bbe", "#b8860b", "#1d93a6", "#d0568f", "#7f8790")
 """Close to Okabe and Ito's, which colour-blind readers tell apart, and legible on white and on black."""
+TIMES, DASH = "\u00d7", "\u2013"
+"""A multiplication sign, and what stands between two bounds or for what is not known."""
 GREY = "#8a929b"
 SCALE = ((0.0, "#9db4c8"), (0.45, "#4f8fbf"), (0.75, "#c98a3d"), (1.0, "#d55e00"))
 """Low to high scores, on white and on black."""
@@ -95,7 +97,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 def number(value: float | None, digits: int = 4) -> str:
     """A figure as people read it: digits that count, thousands apart; a dash where there is none."""
     if value is None or not math.isfinite(value):
-        return "–"
+        return DASH
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
     if 1e-4 <= abs(value) < 10**digits:
@@ -105,13 +107,13 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def score(value: float | None) -> str:
     """A score in [0, 1]."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+    return DASH if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def share(value: float | None) -> str:
     """A share as a percentage."""
     if value is None or not math.isfinite(value):
-        return "–"
+        return DASH
     return f"{value:.1%}" if 0 < abs(value) < 0.1 else f"{value:.0%}"
 
 

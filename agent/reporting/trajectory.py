@@ -50,7 +50,7 @@ def trajectory_figure(result: Result, rivals: Mapping[str, Result]) -> Figure:
         y=[trial.score for _, trial in done],
         name="a trial",
         mode="markers",
-        marker={"size": 6, "color": COLOURS[0], "opacity": 0.45},
+        marker={"size": 6, "color": COLOURS[0], "opacity": 0.55},
         text=[_hover(trial) for _, trial in done],
         hovertemplate="%{text}<extra></extra>",
     )
@@ -73,6 +73,7 @@ def trajectory_figure(result: Result, rivals: Mapping[str, Result]) -> Figure:
                 line={"width": 1.25, "color": GREY, "dash": dash},
                 hovertemplate=f"{name}: %{{y:.3f}}<extra></extra>",
             )
+    figure.update_xaxes(range=[0, 1.03 * max(len(result.trials), 2)])
     figure.update_yaxes(rangemode="tozero")
     return figure
 

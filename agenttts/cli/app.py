@@ -18,6 +18,7 @@ from agenttts.cli import (
     measure,
     pareto,
     record,
+    report,
     search,
     serve,
     show,
@@ -41,6 +42,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("resume")(search.resume)
 app.command("show")(show.show)
+app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
