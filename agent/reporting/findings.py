@@ -19,11 +19,12 @@ from storage.samples import SampleStore
 from storage.session import SessionConfig, SessionRecord
 from storage.transcript import Transcript
 from tools.errors import AgentttsError, InvalidInput
+from tools.validation import require_count
 
 if TYPE_CHECKING:
     from agent.session import Result
 
-MOST_RIVALS = 7
+MOST_RIVALS, MOST_EXAMPLES = 7, 1000
 NOT_AT_HAND = "the session's database is not at hand (it was in memory, or its file has gone)"
 
 
@@ -66,6 +67,7 @@ def gather(
     same task, budget and cost. `trials` are shown example by example, up to `examples` of each.
     Raises InvalidInput for sessions of another task and for trials that are not complete.
     """
+    require_count("examples", examples, MOST_EXAMPLES)
     known = {trial.number for trial in result.trials if trial.score is not None}
     if wrong := [number for number in trials if number not in known]:
         raise InvalidInput("trial", f"{wrong[0]} is not a complete trial of session {result.session_id}")

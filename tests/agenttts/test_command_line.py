@@ -143,6 +143,23 @@ def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+def test_a_report_is_one_file_and_a_wrong_one_is_refused(agenttts: Run, tmp_path: Path) -> None:
+    session = document(agenttts("search", "--trials", "4", "--json"))["session"]
+    assert document(agenttts("report", "-o", "r.html", "--json")) == {"file": "r.html", "session": session}
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert session in page
+    assert "Content-Security-Policy" in page
+    for arguments, message in [
+        (["report", "abc"], "no session"),
+        (["report", "-o", "missing/r.html"], "output: missing/r.html cannot be written"),
+        (["report", "--trial", "99"], "trial: 99 is not a complete trial"),
+        (["report", "--examples", "-1"], "examples: must be"),
+        (["report", "--against", "abc"], "no session"),
+    ]:
+        done = agenttts(*arguments)
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
 def test_help_and_version(agenttts: Run) -> None:
     assert "search" in agenttts("--help").stdout
     assert agenttts("--version").stdout.strip() == version("agenttts") == "0.1.0"
