@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from agent.search import Search
+from environment.side_by_side import side_by_side
 from environment.task import SEARCH, Task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
@@ -113,8 +114,13 @@ class SearchLoop:
         return {**state, "pending": [trial.number for trial in self.search.open]}
 
     async def _execute(self, state: LoopState) -> LoopState:
-        for trial in self.search.open:
-            await self._run_trial(trial)
+        turns = asyncio.Semaphore(self.runner.at_once)
+
+        async def in_turn(trial: Trial) -> None:
+            async with turns:
+                await self._run_trial(trial)
+
+        await side_by_side(in_turn(trial) for trial in self.search.open)
         return {"pending": [], "finished": len(self.search.trials)}
 
     async def _guide(self, state: LoopState) -> LoopState:

@@ -10,15 +10,11 @@ from agent.checkpoints import checkpointer
 from agent.judging import Judge
 from agent.loop import Observer, SearchLoop
 from agent.search import Search
-from environment.executor import Executor
-from environment.sampler import Sampler
-from environment.simulated.executor import SimulatedExecutor
+from environment.execution import Begun, Execution
 from environment.task import Task
-from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import Database
 from storage.sample import Sample
-from storage.samples import SampleStore
 from storage.session import SessionRecord, SessionState
 from tools.history import completed
 
@@ -34,7 +30,12 @@ class SessionObserver(Observer, Protocol):
 
 
 async def take_part(
-    record: SessionRecord, task: Task, search: Search, database: Database, observer: SessionObserver | None
+    record: SessionRecord,
+    task: Task,
+    search: Search,
+    database: Database,
+    execution: Execution,
+    observer: SessionObserver | None,
 ) -> None:
     """Searches and judges a session from where its archive says it stands; it is complete on return.
 
@@ -42,37 +43,28 @@ async def take_part(
     """
     archive = Archive(database)
     config = record.config
-    backends = task.connect()
-    if task.simulated:
-        tried = [trial.allocation for trial in completed(archive.trials(record.id))]
-        runner: TrialRunner = SimulatedExecutor(task, config.budget, tried)
-    else:
-        sampler = Sampler(
-            SampleStore(database),
-            backends,
-            drawn=archive.drawn(record.id),
-            told=observer.samples_generated if observer else None,
-        )
-        runner = (task.runner or Executor)(task, sampler, config.budget)
-    loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
+    begun = Begun(
+        tried=[trial.allocation for trial in completed(archive.trials(record.id))],
+        drawn=archive.drawn(record.id),
+        told=observer.samples_generated if observer else None,
+    )
     try:
-        await _restore(loop)
-        if observer:
-            observer.session_started(record, task, search)
-        async with checkpointer(database) as checkpoints:
-            await loop.run(checkpoints)
-        if observer:
-            observer.judging_started()
-        await Judge(record.id, task, search, runner, archive).run(front=config.front)
+        async with execution.runner(begun) as runner:
+            loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
+            await _restore(loop)
+            if observer:
+                observer.session_started(record, task, search)
+            async with checkpointer(database) as checkpoints:
+                await loop.run(checkpoints)
+            if observer:
+                observer.judging_started()
+            await Judge(record.id, task, search, runner, archive).run(front=config.front)
     except (asyncio.CancelledError, KeyboardInterrupt):
         archive.set_state(record.id, SessionState.INTERRUPTED)
         raise
     except Exception as error:
         archive.set_state(record.id, SessionState.FAILED, str(error))
         raise
-    finally:
-        for backend in set(backends.values()):
-            await backend.aclose()
     archive.set_state(record.id, SessionState.COMPLETE)
 
 

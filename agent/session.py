@@ -13,6 +13,7 @@ from agent.preparation import prepare
 from agent.pricing import Caps, priced
 from agent.reporting.views import ResultViews
 from agent.setup import setup_of
+from environment.execution import LOCAL, execution
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import HELD_OUT, Task, load_task
@@ -126,6 +127,8 @@ def run(
     front: bool = False,
     task_options: Mapping[str, Any] | None = None,
     searcher_options: Mapping[str, Any] | None = None,
+    executor: str = LOCAL,
+    executor_options: Mapping[str, Any] | None = None,
     observer: SessionObserver | None = None,
 ) -> Result:
     """Searches a task for its best allocation within the budget and judges the result.
@@ -135,9 +138,10 @@ def run(
     subtask's largest model (twice that with `front`). `caps` limit further costs, such as
     {"price": 0.01}; no allocation beyond one of them is ever run. `measured` is what costs in tokens
     or seconds go by. With `front` every point of the front of score against cost is judged too
-    (agent.pareto). `storage` is a database URL. Raises InvalidInput and its kinds before anything is
-    stored; EndpointError, MissingSample, PipelineError or StorageError leave a session that `resume`
-    continues.
+    (agent.pareto). `storage` is a database URL. `executor` "ray" spreads examples and trials over a
+    cluster, with the same scores (docs/cluster.md). Raises InvalidInput and its kinds, or ClusterError,
+    before anything is stored; EndpointError, ClusterError, MissingSample, PipelineError or StorageError
+    leave a session that `resume` continues.
     """
     name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
@@ -156,9 +160,12 @@ def run(
     loaded = load_task(name, **config.task_options) if isinstance(task, str) else as_task(task)
     loaded = priced(loaded, cost, cost_settings, caps, measured)
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
-    with Database.open(storage) as database:
+    with (
+        Database.open(storage) as database,
+        execution(executor, executor_options or {}, config, loaded, database) as running,
+    ):
         record = Archive(database).create_session(config, setup_of(search.problem))
-        asyncio.run(take_part(record, loaded, search, database, observer))
+        asyncio.run(take_part(record, loaded, search, database, running, observer))
         return _stored(record.id, Archive(database), storage)
 
 
@@ -167,14 +174,16 @@ def resume(
     storage: str = DEFAULT_URL,
     *,
     task: str | Task | SearchablePipeline | None = None,
+    executor: str = LOCAL,
+    executor_options: Mapping[str, Any] | None = None,
     observer: SessionObserver | None = None,
 ) -> Result:
     """Continues a session (id, unique prefix or "last") where it stopped.
 
     Nothing that was generated is paid again and no finished trial runs again. A finished session
     is returned as it is. `task` is the session's own, where it was an object of a program or its
-    file has moved. Raises UnknownSession, and InvalidInput where the task is not to be had or has
-    changed.
+    file has moved. The executor may be another one than before. Raises UnknownSession, and
+    InvalidInput where the task is not to be had or has changed.
     """
     with Database.open(storage) as database:
         archive = Archive(database)
@@ -188,7 +197,8 @@ def resume(
             given = None if task is None else as_task(task)
         loaded, search, _ = prepare(config, given)
         search.searcher.replay(archive.transcripts(record.id))
-        asyncio.run(take_part(record, loaded, search, database, observer))
+        with execution(executor, executor_options or {}, config, loaded, database) as running:
+            asyncio.run(take_part(record, loaded, search, database, running, observer))
         return _stored(record.id, archive, storage)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tools.errors import (
     AgentttsError,
     BudgetExceeded,
+    ClusterError,
     EndpointError,
     InvalidAllocation,
     InvalidInput,
@@ -72,6 +73,7 @@ __all__ = [
     "BudgetExceeded",
     "Cap",
     "Choice",
+    "ClusterError",
     "Comparison",
     "Endpoint",
     "EndpointError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from storage.fault import Fault
 from storage.sample import GenerationRequest, Sample
@@ -74,6 +74,18 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Releases connections. The backend is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A backend whose endpoint several processes drive; each of them has its own backend."""
+
+    def share(self, part: int, parts: int) -> None:
+        """Called once, before anything is generated: this is process `part` (from 0) of so many.
+
+        Together they then send no more than one alone might. Raises InvalidInput where they are too many.
+        """
         ...
 
 

@@ -31,9 +31,11 @@ class Outcome:
 class TrialRunner(ABC):
     """Scores allocations of one task within one budget.
 
-    Made for one session and called by its loop, one trial at a time, and by the judging of its
-    result. The same allocation on the same examples gives the same scores.
+    Made for one session and called by its loop, for `at_once` trials of a batch side by side at most,
+    and by the judging of its result. The same allocation on the same examples gives the same scores.
     """
+
+    at_once: int = 1
 
     @abstractmethod
     async def run(self, allocation: Allocation, examples: Sequence[Example]) -> Outcome:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = ["tools", "storage", "environment", "agent", "agenttts"]
-HEAVY = {"langgraph", "optuna", "openai", "matplotlib", "plotly", "pandas", "torch", "scipy"}
+HEAVY = {"langgraph", "optuna", "openai", "matplotlib", "plotly", "pandas", "torch", "scipy", "ray"}
 
 
 def imported(path: Path) -> set[str]:

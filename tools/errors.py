@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 
 class AgentttsError(Exception):
-    """Root of every error this project raises on purpose."""
+    """Root of every error this project raises on purpose. All of them travel between processes."""
+
+    def __reduce__(self) -> tuple[Callable[..., AgentttsError], tuple[Any, ...]]:
+        # By default a copy is made by calling the class with the message, which few of them take alone.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[AgentttsError], args: tuple[object, ...], state: Mapping[str, Any]) -> AgentttsError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidInput(AgentttsError):
@@ -69,6 +80,10 @@ class SpendingCapReached(AgentttsError):
 
 class PipelineError(AgentttsError):
     """A person's own pipeline failed in its own code: a prompt, a metric, a node of a graph."""
+
+
+class ClusterError(AgentttsError):
+    """The cluster that runs trials failed, beyond what it mends by itself."""
 
 
 class StorageError(AgentttsError):

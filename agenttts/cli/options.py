@@ -58,6 +58,11 @@ SearcherOption = Annotated[
     list[str] | None,
     typer.Option("--searcher-set", help="A searcher option as NAME=VALUE, such as reasoning_effort=high; repeatable."),
 ]
+Executor = Annotated[str, typer.Option(help="Where trials run: local, or ray for a cluster.")]
+ExecutorOption = Annotated[
+    list[str] | None,
+    typer.Option("--executor-set", help="An executor option as NAME=VALUE, such as workers=8; repeatable."),
+]
 ModelSpec = Annotated[
     list[str] | None, typer.Option("--model", help="A live model as NAME:PARAMETERS@URL; repeatable.")
 ]

@@ -18,6 +18,8 @@ from agenttts.cli.options import (
     Cap,
     Cost,
     CostSetting,
+    Executor,
+    ExecutorOption,
     MeasuredFile,
     ModelSpec,
     SearcherOption,
@@ -57,6 +59,8 @@ def search(
     agent_model: Annotated[str | None, typer.Option(help="Model of a searcher that is a language model.")] = None,
     agent_url: Annotated[str | None, typer.Option(help="Base URL of that model's endpoint.")] = None,
     searcher_settings: SearcherOption = None,
+    executor: Executor = "local",
+    executor_settings: ExecutorOption = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -95,6 +99,8 @@ def search(
             task_options=task_options(settings, model),
             searcher_options={name: value for name, value in agent.items() if value is not None}
             | named_values("--searcher-set", searcher_settings),
+            executor=executor,
+            executor_options=named_values("--executor-set", executor_settings),
             observer=observer,
         )
     _print(result, as_json, observer)
@@ -105,6 +111,8 @@ def resume(
     task: Annotated[
         str | None, typer.Option(help="The session's pipeline, where its file has moved or it was a program's object.")
     ] = None,
+    executor: Executor = "local",
+    executor_settings: ExecutorOption = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -121,7 +129,14 @@ def resume(
     from agenttts.cli.progress import observing
 
     with observing(as_json=as_json, json_lines=json_lines) as observer:
-        result = resume_session(session, storage, task=task, observer=observer)
+        result = resume_session(
+            session,
+            storage,
+            task=task,
+            executor=executor,
+            executor_options=named_values("--executor-set", executor_settings),
+            observer=observer,
+        )
     _print(result, as_json, observer)
 
 

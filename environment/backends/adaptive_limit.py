@@ -31,6 +31,11 @@ class AdaptiveLimit:
         """How many are under way."""
         return self._in_flight
 
+    def narrow(self, most: int) -> None:
+        """From now on never above `most`."""
+        self._most = most
+        self._limit = min(self._limit, float(most))
+
     async def acquire(self) -> int:
         """Takes a place, when one is free; returns the request's number, to be given back with its outcome."""
         if self._in_flight >= self.limit or self._waiting:

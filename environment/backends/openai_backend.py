@@ -22,7 +22,7 @@ from environment.prompt_tokens import most_tokens
 from environment.side_by_side import first_to_finish
 from storage.fault import Fault, FaultKind
 from storage.sample import CONTENT_FILTER, PROMPT_TOO_LONG, GenerationRequest, Race, Sample
-from tools.errors import EndpointError
+from tools.errors import EndpointError, InvalidInput
 
 LOG = logging.getLogger(__name__)
 
@@ -77,6 +77,18 @@ class OpenAIBackend:
             await self._race(request, request.race, indices, receiver)
         else:
             await self._draw(request, runs_of(indices), receiver)
+
+    def share(self, part: int, parts: int) -> None:
+        """Takes its part of the endpoint's concurrency. Raises InvalidInput where not even one request is left."""
+        most = self.endpoint.concurrency
+        own = most * (part + 1) // parts - most * part // parts
+        if own < 1:
+            raise InvalidInput(
+                "executor option workers",
+                f"must be {most} at most: {self.endpoint.address} takes {most} requests at once; "
+                "use fewer workers or raise the endpoint's concurrency",
+            )
+        self.gate.limit.narrow(own)
 
     async def aclose(self) -> None:
         """Closes the connections."""

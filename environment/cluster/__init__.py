@@ -1,0 +1,1 @@
+"""Trials spread over a cluster: each worker runs its share of the examples."""
