@@ -16,6 +16,7 @@ from tools.registry import built
 from tools.space_values import space_of, space_values
 
 PACKAGE = "agenttts"
+DEVELOPMENT = re.compile(r"extra\s*==\s*['\"]dev")
 
 
 def setup_of(problem: Problem) -> dict[str, Any]:
@@ -48,11 +49,12 @@ def problem_of(values: Mapping[str, Any], config: SessionConfig) -> Problem:
 
 def software() -> dict[str, Any]:
     """The versions of this package, of Python, of the system and of the libraries that are installed for it."""
-    names = sorted({re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower() for line in requires(PACKAGE) or ()})
+    needed = [line for line in requires(PACKAGE) or () if not DEVELOPMENT.search(line)]
+    names = sorted({re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower() for line in needed})
     return {
         "agenttts": version(PACKAGE),
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: found for name in names if (found := _version(name)) and name != PACKAGE},
     }
 

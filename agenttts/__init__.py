@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.comparison.compare import compare
     from agent.comparison.plan import SearcherEntry, TaskEntry
     from agent.comparison.result import Comparison
+    from agent.log import export_log, import_log
     from agent.measurement import measure_recording, measure_session
     from agent.pareto import Front, load_front, pareto
     from agent.search import Search
@@ -51,6 +52,8 @@ _LAZY = {
     "Search": "agent.search",
     "Result": "agent.session",
     "load_result": "agent.session",
+    "export_log": "agent.log",
+    "import_log": "agent.log",
     "measure_recording": "agent.measurement",
     "measure_session": "agent.measurement",
     "Front": "agent.pareto",
@@ -109,6 +112,8 @@ __all__ = [
     "UnknownSession",
     "allocated",
     "compare",
+    "export_log",
+    "import_log",
     "langgraph",
     "load_front",
     "load_result",

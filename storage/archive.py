@@ -51,6 +51,19 @@ class Archive:
             session.flush()
             return _record(row)
 
+    def adopt_session(self, record: SessionRecord, setup: Mapping[str, Any] | None) -> None:
+        """Stores a session of another database under its own id."""
+        row = SessionRow(
+            id=record.id,
+            config=asdict(record.config),
+            state=record.state,
+            problem=record.problem,
+            setup=setup,
+            created=record.created,
+        )
+        with self._database.transaction() as session:
+            session.add(row)
+
     def setup(self, session_id: str) -> dict[str, Any] | None:
         """What the session's log tells beside its configuration; None where the session is older than that."""
         with self._database.transaction() as session:

@@ -72,6 +72,23 @@ class Database:
         except DBAPIError as error:
             raise unusable(self.engine.url, error) from error
 
+    @contextmanager
+    def joined(self) -> Iterator[Database]:
+        """This database with all its transactions as one: committed when the block ends, rolled back when it raises."""
+        with self.transaction() as session:
+            yield _Joined(self.engine, session)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Database]:
+        """This database for reading as it stands at this moment, whatever others write meanwhile."""
+        with self.transaction() as session:
+            if self.engine.dialect.name == "sqlite":
+                # Without it every statement would see the newest state.
+                session.connection().exec_driver_sql("BEGIN")
+            else:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield _Joined(self.engine, session)
+
     def close(self) -> None:
         """Releases every connection."""
         self.engine.dispose()
@@ -83,6 +100,19 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Joined(Database):
+    """A database within one transaction of it."""
+
+    def __init__(self, engine: Engine, session: Session) -> None:
+        super().__init__(engine)
+        self._session = session
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        yield self._session
+        self._session.flush()
 
 
 def parse_url(url: str | Path) -> URL:

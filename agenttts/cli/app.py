@@ -14,6 +14,7 @@ from agenttts.cli import (
     compare,
     doctor,
     export,
+    import_,
     init,
     measure,
     pareto,
@@ -44,6 +45,7 @@ app.command("resume")(search.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("export")(export.export)
+app.command("import")(import_.import_)
 app.command("serve")(serve.serve)
 app.command("record")(record.record)
 app.command("tasks")(tasks.tasks)

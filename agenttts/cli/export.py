@@ -1,35 +1,78 @@
-"""`agenttts export`: a session's best allocation as a pipeline that runs by itself, or the session as a study."""
+"""`agenttts export`: a session as a log, as a pipeline that runs its best allocation, or as an Optuna study."""
 
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agenttts.cli.options import DEFAULT_STORAGE, LAST, AsJson, Session, Storage
 from tools.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from agent.log import WrittenLog
+
+STANDARD_OUTPUT = "-"
+
 
 def export(
     session: Session = LAST,
-    pipeline: Annotated[
-        Path | None, typer.Option(help="The pipeline to write: a .py program, or .yaml for a pipeline file.")
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="The log to write, - for standard output. Default: SESSION.jsonl."),
     ] = None,
-    study: Annotated[str | None, typer.Option(help="The Optuna storage to write a study to, a database URL.")] = None,
+    with_samples: Annotated[bool, typer.Option("--with-samples", help="Put the generated texts into the log.")] = False,
+    pipeline: Annotated[
+        Path | None, typer.Option(help="Write no log but a pipeline: a .py program, or .yaml for a pipeline file.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Write no log but a study, to this Optuna storage, a database URL.")
+    ] = None,
     study_name: Annotated[str | None, typer.Option(help="That study's name; agenttts-ID by default.")] = None,
-    task: Annotated[str | None, typer.Option(help="The session's pipeline, where its file has moved.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="With --pipeline: the session's pipeline, where its file has moved.")
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Write a session's best allocation as a pipeline that runs by itself, or the session as an Optuna study."""
-    if (pipeline is None) == (study is None):
+    """Write a session as one self-contained log; or its best allocation as a pipeline; or an Optuna study."""
+    if (pipeline or study) and (output is not None or with_samples):
+        raise InvalidInput("export", "--output and --with-samples belong to a log; leave out --pipeline and --study")
+    if pipeline is not None and study is not None:
         raise InvalidInput("export", "give one of --pipeline FILE and --study URL")
     if pipeline is not None:
         _export_pipeline(pipeline, session, task, storage, as_json)
     elif study is not None:
         _export_study(study, study_name, session, storage, as_json)
+    else:
+        _export_log(session, output, storage, with_samples=with_samples, as_json=as_json)
+
+
+def _export_log(session: str, output: str | None, storage: str, *, with_samples: bool, as_json: bool) -> None:
+    from agent.log import export_log, stream_log
+
+    if output == STANDARD_OUTPUT:
+        if as_json:
+            raise InvalidInput("--json", "would be mixed with the log; write the log to a file")
+        written = stream_log(session, sys.stdout.buffer.write, storage, with_samples=with_samples)
+        sys.stdout.buffer.flush()
+        typer.echo(_told(written), err=True)
+        return
+    written = export_log(session, output, storage, with_samples=with_samples)
+    if as_json:
+        typer.echo(json.dumps(asdict(written), indent=2))
+    else:
+        typer.echo(_told(written))
+
+
+def _told(written: WrittenLog) -> str:
+    unfinished = "" if written.finished else f" The session is unfinished ({written.state}): its log will grow."
+    wrote = f"Wrote {written.file or 'the log'}: session {written.session_id}, {written.lines:,} lines"
+    return f"{wrote}, last hash {written.hash}.{unfinished}"
 
 
 def _export_pipeline(pipeline: Path, session: str, task: str | None, storage: str, as_json: bool) -> None:

@@ -179,3 +179,29 @@ def test_progress_is_told_as_lines_of_json(agenttts: Run) -> None:
     assert [line["event"] for line in lines[:1] + lines[-2:]] == ["session", "judging", "result"]
     assert sum(line["event"] == "trial" for line in lines) == 7
     assert lines[-1]["best"]["trial"] in range(7)
+
+
+def test_a_session_moves_to_another_database_as_a_log(agenttts: Run, tmp_path: Path) -> None:
+    agenttts("search", "simulated-2wiki", "--trials", "12", "--storage", "a.db", "--json")
+    written = document(agenttts("export", "--storage", "a.db", "--json"))
+    assert written["file"] == f"{written['session_id']}.jsonl"
+    piped = agenttts("export", "--storage", "a.db", "-o", "-")
+    assert (piped.returncode, piped.stdout) == (0, Path(written["file"]).read_text(encoding="ascii"))
+    assert written["hash"] in piped.stderr
+    done = agenttts("import", written["file"], "--storage", "b.db")
+    assert (done.returncode, done.stdout) == (0, f"Imported session {written['session_id']} (complete).\n")
+    assert document(agenttts("import", written["file"], "--storage", "b.db", "--json"))["new"] is False
+    assert document(agenttts("show", "--storage", "a.db", "--json")) == document(
+        agenttts("show", "--storage", "b.db", "--json")
+    )
+    for arguments, problem in (
+        (("import", "none.jsonl"), "log: cannot read 'none.jsonl'"),
+        (("import", "a.db"), "a.db line 1: is not JSON"),
+        (("export", "--storage", "a.db"), "is there already"),
+        (("export", "--storage", "a.db", "-o", "no/such/folder.jsonl"), "log: cannot write"),
+        (("export", "--storage", "a.db", "-o", "-", "--json"), "--json: would be mixed"),
+        (("export", "--storage", "a.db", "--with-samples", "--pipeline", "x.py"), "belong to a log"),
+    ):
+        done = agenttts(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert problem in " ".join(done.stderr.split())

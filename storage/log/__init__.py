@@ -1,0 +1,1 @@
+"""Session logs: self-contained, hash-chained JSON lines; written, read and imported here."""
