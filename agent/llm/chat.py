@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import tenacity
 from agent.llm.context import ContextExceeded, says_too_long, stated_context
 from agent.llm.settings import AgentSettings
 from environment.backends.endpoint import Endpoint
+from environment.backends.endpoint_client import client
 from environment.backends.endpoint_faults import is_passing, readable
 from storage.transcript import Transcript
 from tools.errors import AgentttsError, EndpointError, InvalidInput
@@ -84,11 +84,18 @@ class OpenAIChat:
         """`seed` is sent with every call. Raises InvalidInput where no model or endpoint is named."""
         if not settings.model:
             raise InvalidInput("model", "the search agent needs one; give --agent-model NAME")
-        if not settings.base_url and not os.environ.get(settings.key_env):
-            raise InvalidInput("base_url", f"give --agent-url URL, or set {settings.key_env} to use OpenAI's endpoint")
+        self._endpoint = Endpoint(
+            settings.base_url or OPENAI_URL,
+            settings.key_env,
+            api_version=settings.api_version,
+            headers=settings.headers,
+        )
+        if not settings.base_url and not self._endpoint.secret:
+            raise InvalidInput(
+                "base_url", f"give --agent-url URL, or set {self._endpoint.key_env} to use OpenAI's endpoint"
+            )
         self.name = settings.model
         self._settings = settings
-        self._endpoint = Endpoint(settings.base_url or OPENAI_URL, settings.key_env)
         self._seed = seed % 2**31
         self._refused: set[str] = set()
 
@@ -159,11 +166,8 @@ class OpenAIChat:
         body |= {name: value for name, value in optional.items() if value is not None}
         body |= {} if "seed" in self._refused else {"seed": self._seed}
         started = time.perf_counter()
-        url = self._endpoint.base_url
-        with openai.OpenAI(
-            base_url=url, api_key=self._endpoint.client_key, timeout=settings.timeout, max_retries=0
-        ) as client:
-            response = client.chat.completions.create(**body)
+        with client(self._endpoint, settings.timeout) as connected:
+            response = connected.chat.completions.create(**body)
         latency = time.perf_counter() - started
         if not response.choices:
             raise ValueError("an answer without choices")

@@ -14,7 +14,8 @@ class AgentSettings(BaseModel):
     """Which model the search agent is and how it is asked.
 
     `base_url` is its OpenAI-compatible endpoint (None: OpenAI's own), `key_env` the environment
-    variable that holds the key. `temperature` and `reasoning_effort` are sent where given.
+    variable that holds the key ("": the one that is usual at that host), `api_version` and `headers`
+    are those of Endpoint. `temperature` and `reasoning_effort` are sent where given.
     `max_tokens` bounds one answer, `context_tokens` a question and its answer together: prompts are
     shortened to fit. `timeout` is in seconds, `history` is how many trials the model is shown, and
     `functions` whether it may call the calculus.
@@ -24,7 +25,9 @@ class AgentSettings(BaseModel):
 
     model: str = Field(default="", max_length=300)
     base_url: str | None = None
-    key_env: str = "OPENAI_API_KEY"
+    key_env: str = ""
+    api_version: str = ""
+    headers: dict[str, str] = Field(default_factory=dict)
     temperature: float | None = Field(default=None, ge=0, le=2)
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     max_tokens: int = Field(default=8000, ge=1)

@@ -13,6 +13,7 @@ from environment.backends.chat_answer import ChatAnswer
 from environment.backends.chat_request import Ability
 from environment.backends.chat_stream import whole_answer
 from environment.backends.endpoint import Endpoint
+from environment.backends.endpoint_client import async_client
 from environment.backends.endpoint_faults import (
     HINTS,
     PassingError,
@@ -119,12 +120,7 @@ class ChatClient:
 
     def _connect(self) -> openai.AsyncOpenAI:
         if self._client is None:
-            self._client = openai.AsyncOpenAI(
-                base_url=self._endpoint.base_url,
-                api_key=self._endpoint.client_key,
-                timeout=None,
-                max_retries=0,
-            )
+            self._client = async_client(self._endpoint, timeout=None)
         return self._client
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from environment.backends.chat_answer import ChatAnswer
 from environment.backends.endpoint import Endpoint
+from environment.backends.endpoint_client import async_client
 from environment.backends.endpoint_faults import HINTS, readable
 
 SECONDS_TO_ANSWER = 60.0
@@ -55,8 +56,7 @@ class Probe:
 
 async def probe(endpoint: Endpoint, model: str, seconds: float = SECONDS_TO_ANSWER) -> Probe:
     """Asks a model six short questions, each answered within so many seconds. Raises nothing of the endpoint's."""
-    client = openai.AsyncOpenAI(base_url=endpoint.base_url, api_key=endpoint.client_key, timeout=seconds, max_retries=0)
-    async with client:
+    async with async_client(endpoint, seconds) as client:
         return await _Probing(endpoint, model, client).run()
 
 

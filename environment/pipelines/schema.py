@@ -44,13 +44,18 @@ class EndpointSpec(Strict):
     """How a server is reached and driven."""
 
     url: Text = Field(description="the server's base URL, such as http://127.0.0.1:8080/v1")
-    key_env: Text = Field(
-        default="OPENAI_API_KEY", description="the NAME of the environment variable that holds the key, never the key"
+    key_env: str = Field(
+        default="", description="the NAME of the environment variable that holds the key, never the key"
     )
     concurrency: Count = Field(default=8, description="requests under way at once")
     timeout: Positive = Field(default=900.0, description="seconds that one request may take")
     max_attempts: Count = Field(default=6, description="how often a request is tried")
     max_choices: Count | None = Field(default=None, description="the most choices of one request")
+    unanswered: str = Field(
+        default="empty", description="`empty` or `fail`, for prompts that no answer is to be had for"
+    )
+    api_version: str = Field(default="", description="the version of Azure's API, for its deployments")
+    headers: dict[str, str] = Field(default={}, description="further headers of every request, never keys")
 
 
 class ModelSpec(Strict):

@@ -39,10 +39,11 @@ def endpoint_source(models: Sequence[Model], endpoints: Sequence[Endpoint] = ())
             raise InvalidInput(
                 f"model {model.name!r} endpoint", "is missing; give the server's URL, such as http://127.0.0.1:8080/v1"
             )
-        # A server without a GPU may need minutes for the long prompts it was sent side by side.
-        endpoint = Endpoint(model.endpoint, timeout=SECONDS_TO_ANSWER)
-        known.setdefault(endpoint.address, endpoint)
-        addresses[model.name] = endpoint.address
+        address = model.endpoint.rstrip("/")
+        if address not in known:
+            # A server without a GPU may need minutes for the long prompts it was sent side by side.
+            known[address] = Endpoint(model.endpoint, timeout=SECONDS_TO_ANSWER)
+        addresses[model.name] = address
 
     def connect() -> Mapping[str, Backend]:
         from environment.backends.openai_backend import OpenAIBackend

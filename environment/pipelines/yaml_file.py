@@ -119,7 +119,7 @@ class _Reader:
                     self._note((*place, "endpoint"), known.problem)
             elif address is None and self._spec.recording is None:
                 self._note(place, "needs an endpoint: a URL, or a name under `endpoints`")
-            elif address is not None:
+            elif address is not None and address == given.endpoint:
                 with self._noting((*place, "endpoint")):
                     Endpoint(address)
             if given.name in models:
@@ -140,9 +140,7 @@ class _Reader:
         endpoints = {}
         for name, given in self._spec.endpoints.items():
             with self._noting(("endpoints", name)):
-                endpoints[name] = Endpoint(
-                    given.url, given.key_env, given.concurrency, given.timeout, given.max_attempts, given.max_choices
-                )
+                endpoints[name] = Endpoint(given.url, **given.model_dump(exclude={"url"}))
         return endpoints
 
     def _examples(self) -> tuple[Sequence[Row], Split | None]:

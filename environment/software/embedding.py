@@ -93,19 +93,14 @@ class LocalEmbedding:
 
 
 class EndpointEmbedding:
-    """An embeddings endpoint that speaks OpenAI's protocol; the key comes from OPENAI_API_KEY."""
+    """An embeddings endpoint that speaks OpenAI's protocol."""
 
     def __init__(self, model: str, endpoint: Endpoint) -> None:
-        from openai import OpenAI
+        from environment.backends.endpoint_client import client
 
         self._name = model
         self._address = endpoint.address
-        self._client = OpenAI(
-            base_url=endpoint.base_url,
-            api_key=endpoint.client_key,
-            timeout=endpoint.timeout,
-            max_retries=endpoint.max_attempts - 1,
-        )
+        self._client = client(endpoint, endpoint.timeout, endpoint.max_attempts - 1)
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         from openai import OpenAIError

@@ -1,0 +1,35 @@
+"""The HTTP client of an endpoint, with its key, its headers and, on Azure, its API version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+
+from environment.backends.endpoint import Endpoint
+
+
+def async_client(endpoint: Endpoint, timeout: float | None, max_retries: int = 0) -> openai.AsyncOpenAI:
+    """A client whose requests go to the endpoint; `timeout` is in seconds."""
+    settings = _settings(endpoint, timeout, max_retries)
+    if endpoint.api_version:
+        return openai.AsyncAzureOpenAI(api_version=endpoint.api_version, **settings)
+    return openai.AsyncOpenAI(**settings)
+
+
+def client(endpoint: Endpoint, timeout: float | None, max_retries: int = 0) -> openai.OpenAI:
+    """As `async_client`, for callers without an event loop."""
+    settings = _settings(endpoint, timeout, max_retries)
+    if endpoint.api_version:
+        return openai.AzureOpenAI(api_version=endpoint.api_version, **settings)
+    return openai.OpenAI(**settings)
+
+
+def _settings(endpoint: Endpoint, timeout: float | None, max_retries: int) -> dict[str, Any]:
+    return {
+        "base_url": endpoint.base_url,
+        "api_key": endpoint.client_key,
+        "default_headers": dict(endpoint.headers),
+        "timeout": timeout,
+        "max_retries": max_retries,
+    }
