@@ -10,6 +10,7 @@ from agent.comparison.resampling import bootstrap_mean
 from agent.judging import BEST, LARGEST, SMALLEST
 from agent.pricing import LIMIT, NAMED
 from agent.reporting.style import number, share
+from environment.pipelines.loading import HANDED_OVER
 from environment.task import HELD_OUT, SEARCH
 from storage.session import SessionState
 from tools.cost import COSTS
@@ -38,6 +39,7 @@ class Naive:
 class Answer:
     """What a report says first. `score` is the one on `split`; `choices` is empty without a complete trial."""
 
+    task: str
     choices: Sequence[tuple[str, Choice]]
     trial: int | None
     reason: str
@@ -69,6 +71,7 @@ def answer_of(result: Result) -> Answer:
         )
     usage = result.usage
     return Answer(
+        task=result.config.task.removeprefix(HANDED_OVER),
         choices=[] if best is None else list(best.allocation.items()),
         trial=None if best is None else best.number,
         reason="" if best is None else best.reason,

@@ -43,15 +43,16 @@ def write_report(
     """Writes the report; see `Result.report`."""
     require_plotly()
     found = gather(result, task=task, against=against, trials=trials, examples=examples)
+    answer = answer_of(result)
     listed, batches_left_out = bounded(batches(result))
     return write_page(
         path,
         "session.html.j2",
-        title=f"{result.config.task}, session {result.session_id}",
         result=result,
         record=found.record,
         findings=found,
-        answer=answer_of(result),
+        answer=answer,
+        title=f"{answer.task}, session {result.session_id}",
         sections=sections(found),
         batches=listed,
         batches_left_out=batches_left_out,
