@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,3 +42,34 @@ class Fault:
     lost_generations: int = 0
     lost_prompt_tokens: int = 0
     lost_generation_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSum:
+    """All faults of one kind at one endpoint with one model, summed; `waited` is in seconds."""
+
+    endpoint: str
+    model: str
+    kind: FaultKind
+    count: int
+    retried: int
+    waited: float
+    lost_generations: int
+    lost_prompt_tokens: int
+    lost_generation_tokens: int
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault]) -> FaultSum:
+        """The sum of one fault or more that share endpoint, model and kind."""
+        first = faults[0]
+        return cls(
+            first.endpoint,
+            first.model,
+            first.kind,
+            len(faults),
+            sum(fault.retried for fault in faults),
+            sum(fault.waited for fault in faults),
+            sum(fault.lost_generations for fault in faults),
+            sum(fault.lost_prompt_tokens for fault in faults),
+            sum(fault.lost_generation_tokens for fault in faults),
+        )

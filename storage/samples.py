@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.database import Database
+from storage.inserting import insert
 from storage.sample import GenerationRequest, Sample
 from storage.schema import RequestRow, SampleRow, now
+from storage.spending import SessionSpending
 
 T = TypeVar("T")
 
@@ -23,8 +25,10 @@ ROWS_PER_INSERT = 1000
 class SampleStore:
     """Generated samples in a database; safe to use from several threads and processes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, spending: SessionSpending | None = None) -> None:
+        """What `spending` has noted is written in the transaction of the samples that it was spent on."""
         self._database = database
+        self._spending = spending
 
     def fetch(self, keys: Iterable[str]) -> dict[str, dict[int, Sample]]:
         """The stored samples of each key by index; keys without samples are absent."""
@@ -68,9 +72,13 @@ class SampleStore:
             )
         # Rows in one order everywhere, or two writers could wait for each other.
         samples.sort(key=lambda row: (row["key"], row["number"]))
-        with self._database.transaction() as session:
+        joining = self._spending.joining() if self._spending else nullcontext()
+        with joining as join, self._database.transaction() as session:
             _insert_new(session, RequestRow, [requests[key] for key in sorted(requests)])
             _insert_new(session, SampleRow, samples)
+            # Last: nobody who holds the account's row waits for another row.
+            if join is not None:
+                join(session)
 
     def count(self) -> int:
         """How many samples are stored."""
@@ -79,11 +87,7 @@ class SampleStore:
 
 
 def _insert_new(session: Session, table: type[RequestRow | SampleRow], rows: Sequence[dict[str, Any]]) -> None:
-    statement: Insert
-    if session.get_bind().dialect.name == "postgresql":
-        statement = postgresql.insert(table).on_conflict_do_nothing()
-    else:
-        statement = sqlite.insert(table).on_conflict_do_nothing()
+    statement = insert(session, table).on_conflict_do_nothing()
     for chunk in _chunks(rows, ROWS_PER_INSERT):
         session.execute(statement, chunk)
 

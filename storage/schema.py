@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -20,6 +21,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from tools.trial import TrialState
 
+LONGEST_ENDPOINT, LONGEST_MODEL = 500, 300
+"""Characters by which faults are told apart."""
 STATES = ", ".join(f"'{state}'" for state in TrialState)
 
 
@@ -165,6 +168,51 @@ class SampleDigestRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     prompt_tokens: Mapped[int]
     generation_tokens: Mapped[int]
+
+
+class SpendingRow(Base):
+    """What a session has spent over all of its runs, and what it may spend; money in 1e-12 dollars."""
+
+    __tablename__ = "spending"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    caps: Mapped[dict[str, Any]]
+    generations: Mapped[int] = mapped_column(BigInteger, default=0)
+    tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    picodollars: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class ReservationRow(Base):
+    """The most that a request under way may come to. `lost` says that it is counted as spent."""
+
+    __tablename__ = "reservations"
+    __table_args__ = (Index("ix_reservations_session", "session_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    holder: Mapped[str] = mapped_column(String(32))
+    beats: Mapped[int] = mapped_column(default=0)
+    lost: Mapped[bool] = mapped_column(default=False)
+    generations: Mapped[int] = mapped_column(BigInteger)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    picodollars: Mapped[int] = mapped_column(BigInteger)
+
+
+class FaultRow(Base):
+    """What went wrong at one endpoint with one model in one way, summed; `waited` in seconds."""
+
+    __tablename__ = "faults"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
+    endpoint: Mapped[str] = mapped_column(String(LONGEST_ENDPOINT), primary_key=True)
+    model: Mapped[str] = mapped_column(String(LONGEST_MODEL), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    count: Mapped[int]
+    retried: Mapped[int]
+    waited: Mapped[float]
+    lost_generations: Mapped[int] = mapped_column(BigInteger)
+    lost_prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+    lost_generation_tokens: Mapped[int] = mapped_column(BigInteger)
 
 
 class RequestRow(Base):

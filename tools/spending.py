@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tools.errors import InvalidInput
 from tools.space import Model
-from tools.validation import is_finite, require_count
+from tools.validation import require_count, require_positive
 
 PER_DOLLAR = 10**12
 TOKENS_PER_PRICE = 10**6
+MOST_DOLLARS, MOST_COUNT = 10**6, 10**15
+"""The largest caps: their sums fit a database's integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class Spent:
     def dollars(self) -> float:
         """The money in dollars."""
         return self.picodollars / PER_DOLLAR
+
+    def __str__(self) -> str:
+        money = f", ${self.dollars:,.4f}" if self.picodollars else ""
+        return f"{self.generations:,} generations, {self.tokens:,} tokens{money}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for machines."""
+        return {"generations": self.generations, "tokens": self.tokens, "dollars": self.dollars}
 
     @classmethod
     def of(cls, model: Model | None, generations: int, prompt_tokens: int, generation_tokens: int) -> Spent:
@@ -70,10 +80,9 @@ class SpendingCaps:
         for name in ("max_generations", "max_tokens"):
             value = getattr(self, name)
             if value is not None:
-                require_count(name, value)
-        dollars = self.max_dollars
-        if dollars is not None and not (is_finite(dollars) and dollars > 0):
-            raise InvalidInput("max_dollars", f"must be a number above 0, got {dollars!r}")
+                require_count(name, value, MOST_COUNT)
+        if self.max_dollars is not None:
+            require_positive("max_dollars", self.max_dollars, MOST_DOLLARS)
         if self.deadline is not None and self.deadline.tzinfo is None:
             raise InvalidInput("deadline", "must be a moment with its time zone")
 
@@ -89,13 +98,18 @@ class SpendingCaps:
         deadline = values.get("deadline")
         return cls(**{**values, "deadline": deadline and datetime.fromisoformat(deadline)})
 
+    @property
+    def limit_amounts(self) -> bool:
+        """Whether anything but time is limited."""
+        return any(value is not None for value in (self.max_generations, self.max_tokens, self.max_dollars))
+
+    def changed_by(self, given: SpendingCaps) -> SpendingCaps:
+        """These with every cap that is `given` in place of the one of its name."""
+        return SpendingCaps.from_dict(self.to_dict() | given.to_dict())
+
     def exceeded_by(self, total: Spent) -> str:
         """The cap that so much would exceed, as the command line writes it; "" where it fits all."""
         return next((text for text, limit, used in self._limits(total) if used > limit), "")
-
-    def reached_by(self, total: Spent) -> str:
-        """The cap that so much reaches, as the command line writes it; "" where all have room."""
-        return next((text for text, limit, used in self._limits(total) if used >= limit), "")
 
     def _limits(self, total: Spent) -> Iterator[tuple[str, int, int]]:
         if self.max_generations is not None:
@@ -107,31 +121,45 @@ class SpendingCaps:
             yield f"--max-dollars {self.max_dollars:g}", limit, total.picodollars
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The numbers of the reservations that were made, in the order of the wishes, and what stands beside them.
+
+    Fewer numbers than wishes: the next wish has no room beside what is spent and reserved. `reserved`
+    is what all who spend hold back, the new reservations included.
+    """
+
+    numbers: Sequence[int]
+    spent: Spent
+    reserved: Spent
+
+
 class SpendingLedger:
     """What is spent and what is reserved. The two together never exceed a cap by a reservation.
 
     A charge may exceed it: an answer is counted as it came, even where it was more than reserved.
     """
 
-    def __init__(self, caps: SpendingCaps, spent: Spent = Spent()) -> None:
+    waits = False
+
+    def __init__(self, caps: SpendingCaps = SpendingCaps(), spent: Spent = Spent()) -> None:  # noqa: B008 - frozen
         self.caps = caps
         self.spent = spent
         self.reserved = Spent()
         self._held: dict[int, Spent] = {}
         self._last = 0
 
-    def reserve(self, most: Spent) -> int | None:
-        """Reserves the most that a request may come to; the reservation's number, None where it does not fit now."""
-        if self.caps.exceeded_by(self.spent + self.reserved + most):
-            return None
-        self._last += 1
-        self._held[self._last] = most
-        self.reserved += most
-        return self._last
-
-    def never_fits(self, most: Spent) -> str:
-        """The cap that forbids such a request even when all that is reserved turns out to be free; "" where none."""
-        return self.caps.exceeded_by(self.spent + most)
+    def reserve(self, wishes: Sequence[Spent]) -> Granted:
+        """Reserves the most that requests may come to, in their order, up to the first that does not fit now."""
+        numbers = []
+        for most in wishes:
+            if self.caps.exceeded_by(self.spent + self.reserved + most):
+                break
+            self._last += 1
+            self._held[self._last] = most
+            self.reserved += most
+            numbers.append(self._last)
+        return Granted(numbers, self.spent, self.reserved)
 
     def charge(self, actual: Spent) -> None:
         """Counts what an answer came to, beside its reservation, which is still to be released."""
@@ -140,3 +168,9 @@ class SpendingLedger:
     def release(self, number: int) -> None:
         """Ends a reservation; a second time does nothing."""
         self.reserved -= self._held.pop(number, Spent())
+
+    def beat(self) -> None:
+        """Nobody else looks at it."""
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
