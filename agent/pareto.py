@@ -19,6 +19,7 @@ from tools.cost import COSTS, CostModel, within_budget
 from tools.errors import InvalidInput
 from tools.measured import Measurements
 from tools.space import Allocation
+from tools.spending import SpendingCaps
 from tools.trial import Trial
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def pareto(
     measured: Measurements | None = None,
     task_options: Mapping[str, Any] | None = None,
     searcher_options: Mapping[str, Any] | None = None,
+    spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
     observer: SessionObserver | None = None,
 ) -> Front:
     """Searches score against cost up to a largest budget and judges every point of the front.
@@ -155,6 +157,7 @@ def pareto(
         front=True,
         task_options=task_options,
         searcher_options=searcher_options,
+        spending=spending,
         observer=observer,
     )
     return Front.of(result)

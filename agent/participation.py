@@ -11,12 +11,16 @@ from agent.judging import Judge
 from agent.loop import Observer, SearchLoop
 from agent.search import Search
 from environment.execution import Begun, Execution
+from environment.spending import priced_models
 from environment.task import Task
 from storage.archive import Archive
 from storage.database import Database
 from storage.sample import Sample
 from storage.session import SessionRecord, SessionState
+from storage.spending import SessionSpending
+from tools.errors import InvalidInput, SpendingCapReached
 from tools.history import completed
+from tools.spending import SpendingCaps
 
 
 class SessionObserver(Observer, Protocol):
@@ -36,14 +40,18 @@ async def take_part(
     database: Database,
     execution: Execution,
     observer: SessionObserver | None,
+    caps: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
 ) -> None:
     """Searches and judges a session from where its archive says it stands; it is complete on return.
 
-    Raises what searching and judging raise; the session then says how it ended.
+    Each of the `caps` that is set replaces the session's own. Raises what searching and judging raise,
+    and SpendingCapReached; by then requests under way have finished, and the session says how it ended.
     """
     archive = Archive(database)
     config = record.config
+    SessionSpending(database, record.id, caps)
     begun = Begun(
+        session_id=record.id,
         tried=[trial.allocation for trial in completed(archive.trials(record.id))],
         drawn=archive.drawn(record.id),
         told=observer.samples_generated if observer else None,
@@ -62,10 +70,24 @@ async def take_part(
     except (asyncio.CancelledError, KeyboardInterrupt):
         archive.set_state(record.id, SessionState.INTERRUPTED)
         raise
+    except SpendingCapReached as error:
+        reached = SpendingCapReached(error.cap, str(archive.spending(record.id).spent), record.id)
+        archive.set_state(record.id, SessionState.INTERRUPTED, str(reached))
+        raise reached from error
     except Exception as error:
         archive.set_state(record.id, SessionState.FAILED, str(error))
         raise
     archive.set_state(record.id, SessionState.COMPLETE)
+
+
+def require_prices(task: Task, caps: SpendingCaps) -> None:
+    """Raises InvalidInput where a cap on dollars would count nothing."""
+    if caps.max_dollars is not None and not priced_models(task):
+        raise InvalidInput(
+            "max_dollars",
+            f"nothing that {task.name} sends has a price, so no dollar would be counted; "
+            "give its live models prompt_price and generation_price",
+        )
 
 
 async def _restore(loop: SearchLoop) -> None:

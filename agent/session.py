@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.judging import BEST, ON_FRONT
-from agent.participation import SessionObserver, take_part
+from agent.participation import SessionObserver, require_prices, take_part
 from agent.preparation import prepare
 from agent.pricing import Caps, priced
 from agent.reporting.views import ResultViews
@@ -20,11 +20,14 @@ from environment.task import HELD_OUT, Task, load_task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database, full_url
 from storage.evaluation import Evaluation
+from storage.fault import FaultSum
 from storage.session import SessionConfig, SessionRecord, SessionState
+from storage.spending import SpendingRecord
 from storage.transcript import Transcript
 from tools.cost import CostModel
 from tools.errors import AgentttsError
 from tools.measured import Measurements
+from tools.spending import SpendingCaps
 from tools.trial import Guideline, Trial, Usage, best_trial
 
 
@@ -61,8 +64,9 @@ class Result(ResultViews):
     they fit the budget) on the held-out examples, and where the session was asked for it the points
     of the front. `usage` sums the trials': `usage.requested`
     generations without reuse, `usage.fresh` with it, `usage.paid` really produced now. `simulated`
-    says that a simulation answered and no model was run. `storage` is the URL of the session's database,
-    from which reports read samples and other sessions.
+    says that a simulation answered and no model was run. `spending` counts every run of the session,
+    `faults` what went wrong at its endpoints, and `problem` says why it ended early, where it did.
+    `storage` is the URL of the session's database, from which reports read samples and other sessions.
     """
 
     session_id: str
@@ -74,6 +78,9 @@ class Result(ResultViews):
     recorded_from: str = ""
     simulated: bool = False
     agent: AgentUsage = AgentUsage()
+    spending: SpendingRecord = SpendingRecord()  # noqa: RUF009 - it is frozen
+    faults: tuple[FaultSum, ...] = ()
+    problem: str = ""
     storage: str = field(default="", repr=False, compare=False)  # it may hold a password
 
     @property
@@ -129,6 +136,7 @@ def run(
     searcher_options: Mapping[str, Any] | None = None,
     executor: str = LOCAL,
     executor_options: Mapping[str, Any] | None = None,
+    spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
     observer: SessionObserver | None = None,
 ) -> Result:
     """Searches a task for its best allocation within the budget and judges the result.
@@ -139,9 +147,10 @@ def run(
     {"price": 0.01}; no allocation beyond one of them is ever run. `measured` is what costs in tokens
     or seconds go by. With `front` every point of the front of score against cost is judged too
     (agent.pareto). `storage` is a database URL. `executor` "ray" spreads examples and trials over a
-    cluster, with the same scores (docs/cluster.md). Raises InvalidInput and its kinds, or ClusterError,
-    before anything is stored; EndpointError, ClusterError, MissingSample, PipelineError or StorageError
-    leave a session that `resume` continues.
+    cluster, with the same scores (docs/cluster.md). `spending` caps what all runs of the session spend
+    (docs/spending.md). Raises InvalidInput and its kinds, or ClusterError, before anything is stored;
+    SpendingCapReached, EndpointError, ClusterError, MissingSample, PipelineError or StorageError leave
+    a session that `resume` continues.
     """
     name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
@@ -160,12 +169,13 @@ def run(
     loaded = load_task(name, **config.task_options) if isinstance(task, str) else as_task(task)
     loaded = priced(loaded, cost, cost_settings, caps, measured)
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
+    require_prices(loaded, spending)
     with (
         Database.open(storage) as database,
         execution(executor, executor_options or {}, config, loaded, database) as running,
     ):
         record = Archive(database).create_session(config, setup_of(search.problem))
-        asyncio.run(take_part(record, loaded, search, database, running, observer))
+        asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
         return _stored(record.id, Archive(database), storage)
 
 
@@ -176,14 +186,16 @@ def resume(
     task: str | Task | SearchablePipeline | None = None,
     executor: str = LOCAL,
     executor_options: Mapping[str, Any] | None = None,
+    spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
     observer: SessionObserver | None = None,
 ) -> Result:
     """Continues a session (id, unique prefix or "last") where it stopped.
 
     Nothing that was generated is paid again and no finished trial runs again. A finished session
     is returned as it is. `task` is the session's own, where it was an object of a program or its
-    file has moved. The executor may be another one than before. Raises UnknownSession, and
-    InvalidInput where the task is not to be had or has changed.
+    file has moved. The executor may be another one than before. Each cap of `spending` that is set
+    replaces the session's own. Raises as `run`, UnknownSession, and InvalidInput where the task is not
+    to be had or has changed.
     """
     with Database.open(storage) as database:
         archive = Archive(database)
@@ -196,9 +208,10 @@ def resume(
         else:
             given = None if task is None else as_task(task)
         loaded, search, _ = prepare(config, given)
+        require_prices(loaded, spending)
         search.searcher.replay(archive.transcripts(record.id))
         with execution(executor, executor_options or {}, config, loaded, database) as running:
-            asyncio.run(take_part(record, loaded, search, database, running, observer))
+            asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
         return _stored(record.id, archive, storage)
 
 
@@ -234,6 +247,9 @@ def _result(record: SessionRecord, archive: Archive, storage: str) -> Result:
         evaluations=tuple(archive.evaluations(record.id)),
         state=record.state,
         agent=AgentUsage.of(archive.transcripts(record.id)),
+        spending=archive.spending(record.id),
+        faults=archive.faults(record.id),
+        problem=record.problem,
         recorded_from=recorded_from,
         simulated=simulated,
         storage=full_url(storage),

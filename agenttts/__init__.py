@@ -13,6 +13,7 @@ from tools.errors import (
     InvalidInput,
     MissingSample,
     PipelineError,
+    SpendingCapReached,
     StorageError,
     UnknownName,
     UnknownSession,
@@ -24,6 +25,7 @@ from tools.limits import Cap
 from tools.measured import Measurements
 from tools.price import PriceCost
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
+from tools.spending import SpendingCaps
 from tools.tokens import TokensCost
 from tools.trial import Guideline, StageScore, Trial, TrialState
 
@@ -99,6 +101,8 @@ __all__ = [
     "Search",
     "SearchSpace",
     "SearcherEntry",
+    "SpendingCapReached",
+    "SpendingCaps",
     "Stage",
     "StageScore",
     "StorageError",

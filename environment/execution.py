@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from environment.executor import Executor
-from environment.sampler import Sampler
+from environment.session_sampler import session_sampler
 from environment.simulated.executor import SimulatedExecutor
 from environment.task import Task
 from environment.trial_runner import TrialRunner
 from storage.database import Database
 from storage.sample import Sample
-from storage.samples import SampleStore
 from storage.session import SessionConfig
 from tools.errors import InvalidInput, UnknownName
 from tools.registry import built
@@ -29,12 +28,13 @@ class Begun:
 
     `tried` are the allocations that were run on the search examples, `drawn` how many samples of each
     request were drawn, by its key. `told` hears of generated samples with their model; a cluster's
-    arrive without their texts.
+    arrive without their texts. `session_id` names the account that pays.
     """
 
     tried: Sequence[Allocation] = ()
     drawn: Mapping[str, int] = field(default_factory=dict)
     told: Callable[[str, Sequence[Sample]], None] | None = None
+    session_id: str = ""
 
 
 class Execution(Protocol):
@@ -90,9 +90,14 @@ class _Local:
             yield SimulatedExecutor(self.task, self.budget, begun.tried)
             return
         backends = self.task.connect()
+        sampler = session_sampler(self.task, self.database, begun.session_id, backends, begun.drawn, begun.told)
         try:
-            sampler = Sampler(SampleStore(self.database), backends, drawn=begun.drawn, told=begun.told)
             yield (self.task.runner or Executor)(self.task, sampler, self.budget)
+        except BaseException as error:
+            await sampler.wind_down(error)
+            raise
+        else:
+            await sampler.flush()
         finally:
             for backend in set(backends.values()):
                 await backend.aclose()

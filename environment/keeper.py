@@ -42,7 +42,7 @@ class Keeper:
     @asynccontextmanager
     async def sending(self, count: int, endpoint: str) -> AsyncIterator[Sending]:
         """Reserves what a request may come to; counts it as lost where it left and its bill is not known."""
-        async with self._spending.reserved(self._spending.most(self._request, count)):
+        async with self._spending.reserved(self._request, count):
             sending = _Sending(self)
             try:
                 yield sending

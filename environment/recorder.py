@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from environment.sampler import Sampler
+from environment.side_by_side import side_by_side
 from environment.strategy import STRATEGIES, StageRun, Strategy
 from environment.task import Example, Stage, Task
 from storage.sample import GenerationRequest, Sample, SampleSource
@@ -64,9 +65,7 @@ class Recorder:
                 progress.usage += ledger.usage
                 report(progress)
 
-        async with asyncio.TaskGroup() as group:
-            for example in examples:
-                group.create_task(one(example))
+        await side_by_side(map(one, examples))
         return needed
 
     async def _walk(self, example: Example, stages: Sequence[Stage], upstream: Mapping[str, Any], draw: Any) -> None:

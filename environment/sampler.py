@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from environment.fault_notes import FaultNotes, FaultSink
 from environment.keeper import Keeper
 from environment.spending import Spending
 from storage.sample import GenerationRequest, Sample, SampleSource
-from tools.errors import EndpointError, UnknownName
+from tools.errors import AgentttsError, EndpointError, UnknownName
 from tools.trial import Usage
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class SampleSink(SampleSource, Protocol):
 
     def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None: ...
 
+
+LOG = logging.getLogger(__name__)
 
 SECONDS_TO_FINISH = 30.0
 """How long requests under way may take to finish when a session stops."""
@@ -190,9 +193,18 @@ class Sampler:
         await asyncio.gather(*running, return_exceptions=True)
         await self.flush()
 
+    async def wind_down(self, failure: BaseException) -> None:
+        """Finishes after a failure. What fails then is logged, since the first failure is what must be told."""
+        reason = failure if isinstance(failure, Exception) else AgentttsError("the search was interrupted")
+        try:
+            await self.finish(reason)
+        except AgentttsError as error:
+            LOG.warning("not all could be stored at the end: %s", error)
+
     async def flush(self) -> None:
-        """Returns when every fault that was noted is on disk."""
+        """Returns when every fault that was noted and all that was spent is on disk. Raises StorageError."""
         await self._notes.flush()
+        await self._spending.flush()
 
     def _start_batch(self) -> None:
         batch, self._waiting = self._waiting, []

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.evaluation import Evaluation
+from storage.fault import FaultSum
+from storage.faults import SessionFaults
 from storage.schema import (
     EvaluationDrawsRow,
     EvaluationRow,
@@ -25,6 +27,7 @@ from storage.schema import (
     TrialRow,
 )
 from storage.session import SessionConfig, SessionRecord, SessionState
+from storage.spending import SpendingRecord, read_spending
 from storage.transcript import Transcript
 from tools.errors import InvalidTransition, UnknownSession
 from tools.space import Allocation
@@ -191,6 +194,14 @@ class Archive:
                 for key, count in draws.items():
                     most[key] = max(count, most.get(key, 0))
         return most
+
+    def spending(self, session_id: str) -> SpendingRecord:
+        """What the session may spend and has spent, over all of its runs."""
+        return read_spending(self._database, session_id)
+
+    def faults(self, session_id: str) -> tuple[FaultSum, ...]:
+        """What went wrong at the session's endpoints, by endpoint, model and kind."""
+        return SessionFaults(self._database, session_id).sums()
 
     @staticmethod
     def _why_not(session: Session, session_id: str, trial: Trial) -> str:

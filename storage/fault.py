@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tools.space import Model
+from tools.spending import Spent
+
 
 class FaultKind(StrEnum):
     """The kinds of faults that reports tell apart."""
@@ -57,11 +60,22 @@ class FaultSum:
     lost_generations: int
     lost_prompt_tokens: int
     lost_generation_tokens: int
+    lost_picodollars: int
+
+    @property
+    def lost(self) -> Spent:
+        """The most that may have been billed without coming in."""
+        tokens = self.lost_prompt_tokens + self.lost_generation_tokens
+        return Spent(self.lost_generations, tokens, self.lost_picodollars)
 
     @classmethod
-    def of(cls, faults: Sequence[Fault]) -> FaultSum:
-        """The sum of one fault or more that share endpoint, model and kind."""
+    def of(cls, faults: Sequence[Fault], model: Model | None = None) -> FaultSum:
+        """The sum of one fault or more that share endpoint, model and kind; `model` tells the prices."""
         first = faults[0]
+        lost = (
+            Spent.of(model, fault.lost_generations, fault.lost_prompt_tokens, fault.lost_generation_tokens)
+            for fault in faults
+        )
         return cls(
             first.endpoint,
             first.model,
@@ -72,4 +86,5 @@ class FaultSum:
             sum(fault.lost_generations for fault in faults),
             sum(fault.lost_prompt_tokens for fault in faults),
             sum(fault.lost_generation_tokens for fault in faults),
+            sum(one.picodollars for one in lost),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from sqlalchemy import select
@@ -12,14 +12,18 @@ from storage.database import Database
 from storage.fault import Fault, FaultKind, FaultSum
 from storage.inserting import insert
 from storage.schema import LONGEST_ENDPOINT, LONGEST_MODEL, FaultRow
+from tools.space import Model
 
-COUNTED = ("count", "retried", "waited", "lost_generations", "lost_prompt_tokens", "lost_generation_tokens")
+LOST = ("lost_generations", "lost_prompt_tokens", "lost_generation_tokens", "lost_picodollars")
+COUNTED = ("count", "retried", "waited", *LOST)
 
 
 class SessionFaults:
     """One session's faults, one row for each endpoint, model and kind; several processes may add to them."""
 
-    def __init__(self, database: Database, session_id: str) -> None:
+    def __init__(self, database: Database, session_id: str, models: Mapping[str, Model] | None = None) -> None:
+        """`models` tell the prices of what was lost."""
+        self._models = models or {}
         self._database = database
         self._session_id = session_id
 
@@ -32,7 +36,7 @@ class SessionFaults:
         with self._database.transaction() as session:
             # In one order everywhere, or two writers could wait for each other.
             for key in sorted(sums):
-                one = asdict(FaultSum.of(sums[key]))
+                one = asdict(FaultSum.of(sums[key], self._models.get(key[1])))
                 statement = insert(session, FaultRow).values(session_id=self._session_id, **one)
                 added = {name: getattr(FaultRow, name) + statement.excluded[name] for name in COUNTED}
                 place = ["session_id", "endpoint", "model", "kind"]

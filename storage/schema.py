@@ -213,6 +213,7 @@ class FaultRow(Base):
     lost_generations: Mapped[int] = mapped_column(BigInteger)
     lost_prompt_tokens: Mapped[int] = mapped_column(BigInteger)
     lost_generation_tokens: Mapped[int] = mapped_column(BigInteger)
+    lost_picodollars: Mapped[int] = mapped_column(BigInteger)
 
 
 class RequestRow(Base):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
@@ -25,7 +26,7 @@ BEATS_AFTER, DEAD_AFTER = 3.0, 15.0
 class _Notes:
     """What is to be written: amounts to count, and reservations that have ended."""
 
-    charged: Spent = Spent()
+    charged: Spent = Spent()  # noqa: RUF009 - it is frozen
     ended: tuple[int, ...] = ()
 
 
@@ -167,17 +168,28 @@ class SessionSpending:
         return ReservationRow.session_id == self._session_id
 
 
-def read_spending(database: Database, session_id: str) -> tuple[SpendingCaps, Spent, Spent]:
+@dataclass(frozen=True, slots=True)
+class SpendingRecord:
     """A session's caps, what it spent, and what its processes hold back or left behind when they died."""
+
+    caps: SpendingCaps = SpendingCaps()  # noqa: RUF009 - it is frozen
+    spent: Spent = Spent()  # noqa: RUF009 - it is frozen
+    reserved: Spent = Spent()  # noqa: RUF009 - it is frozen
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"caps": self.caps.to_dict(), "spent": self.spent.to_dict(), "reserved": self.reserved.to_dict()}
+
+
+def read_spending(database: Database, session_id: str) -> SpendingRecord:
+    """How a session's account stands; empty for a session of a version that did not count."""
     with database.transaction() as session:
         row = session.get(SpendingRow, session_id)
-        if row is None:  # of a version that did not count
-            return SpendingCaps(), Spent(), Spent()
-        open_ = select(ReservationRow).where(
-            ReservationRow.session_id == session_id, ReservationRow.lost.is_(False)
-        )
+        if row is None:
+            return SpendingRecord()
+        open_ = select(ReservationRow).where(ReservationRow.session_id == session_id, ReservationRow.lost.is_(False))
         reserved = sum((_amount(one) for one in session.scalars(open_)), Spent())
-        return SpendingCaps.from_dict(row.caps), _amount(row), reserved
+        return SpendingRecord(SpendingCaps.from_dict(row.caps), _amount(row), reserved)
 
 
 def _amount(row: SpendingRow | ReservationRow) -> Spent:

@@ -71,10 +71,21 @@ class EndpointError(AgentttsError):
 
 
 class SpendingCapReached(AgentttsError):
-    """A session's cap on spending leaves no room for its next request; the session can go on with a higher one."""
+    """A cap on spending leaves no room for the next request, or its deadline has passed.
 
-    def __init__(self, cap: str) -> None:
-        super().__init__(f"{cap} leaves no room for the next request")
+    `cap` is as the command line writes it. With the `session` and what it has `spent`, the message
+    tells how to go on.
+    """
+
+    def __init__(self, cap: str, spent: str = "", session: str = "") -> None:
+        option = cap.split()[0]
+        in_time = option != "--deadline"
+        happened = "leaves no room for the next request" if in_time else "has passed"
+        further = (
+            f". Spent so far: {spent}. `agenttts show {session}` shows what was found, "
+            f"`agenttts resume {session} {option} ...` goes on with a {'higher' if in_time else 'later'} one"
+        )
+        super().__init__(f"{cap} {happened}{further if session else ''}")
         self.cap = cap
 
 

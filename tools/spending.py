@@ -142,7 +142,7 @@ class SpendingLedger:
 
     waits = False
 
-    def __init__(self, caps: SpendingCaps = SpendingCaps(), spent: Spent = Spent()) -> None:  # noqa: B008 - frozen
+    def __init__(self, caps: SpendingCaps = SpendingCaps(), spent: Spent = Spent()) -> None:
         self.caps = caps
         self.spent = spent
         self.reserved = Spent()

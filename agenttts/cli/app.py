@@ -26,7 +26,7 @@ from agenttts.cli import (
     tasks,
 )
 from agenttts.cli.terminal import Terminal, log_to_stderr, tolerate_any_text
-from tools.errors import AgentttsError, InvalidInput
+from tools.errors import AgentttsError, InvalidInput, SpendingCapReached
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 LOG = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ def main() -> None:
         code = _told(BAD_INPUT, f"Error: {_usage(error)}")
     except InvalidInput as error:
         code = _told(BAD_INPUT, f"Error: {error}")
+    except SpendingCapReached as error:
+        code = _told(FAILED, f"Stopped: {error}")
     except AgentttsError as error:
         code = _told(FAILED, f"Failed: {error}")
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from tools.errors import InvalidInput
 
 if TYPE_CHECKING:
     from tools.measured import Measurements
+    from tools.spending import SpendingCaps
 
 DEFAULT_TASK = "multihop-recorded"
 
@@ -66,6 +67,35 @@ ExecutorOption = Annotated[
 ModelSpec = Annotated[
     list[str] | None, typer.Option("--model", help="A live model as NAME:PARAMETERS@URL; repeatable.")
 ]
+
+MaxDollars = Annotated[
+    float | None,
+    typer.Option(help="The most dollars that all runs of the session may spend, by its models' prices."),
+]
+MaxGenerations = Annotated[int | None, typer.Option(help="The most generations of all runs of the session.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="The most tokens, of prompts and answers, of all runs of the session.")
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(help="Nothing is sent after it: a duration such as 2h, or a moment such as 2026-05-06T18:00+02:00."),
+]
+
+
+def spending_caps(
+    max_dollars: float | None, max_generations: int | None, max_tokens: int | None, deadline: str | None
+) -> SpendingCaps:
+    """The caps on spending. Raises InvalidInput naming the option."""
+    from datetime import UTC, datetime
+
+    from tools.deadline import read_deadline
+    from tools.spending import SpendingCaps
+
+    moment = None if deadline is None else read_deadline(deadline, datetime.now(UTC))
+    try:
+        return SpendingCaps(max_generations, max_tokens, max_dollars, moment)
+    except InvalidInput as error:
+        raise InvalidInput(f"--{error.field.replace('_', '-')}", error.problem) from None
 
 
 def task_options(settings: list[str] | None, models: list[str] | None) -> dict[str, Any]:

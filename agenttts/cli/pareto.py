@@ -18,6 +18,10 @@ from agenttts.cli.options import (
     Cap,
     Cost,
     CostSetting,
+    Deadline,
+    MaxDollars,
+    MaxGenerations,
+    MaxTokens,
     MeasuredFile,
     ModelSpec,
     SearcherOption,
@@ -27,6 +31,7 @@ from agenttts.cli.options import (
     cap_limits,
     named_values,
     read_measured,
+    spending_caps,
     task_options,
 )
 from agenttts.cli.terminal import Terminal
@@ -54,6 +59,10 @@ def pareto(
     model: ModelSpec = None,
     settings: TaskOption = None,
     searcher_settings: SearcherOption = None,
+    max_dollars: MaxDollars = None,
+    max_generations: MaxGenerations = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
     session: Annotated[
         str | None, typer.Option(help="Show this stored session (id or last) instead of searching.")
     ] = None,
@@ -69,6 +78,7 @@ def pareto(
     from agent.pareto import pareto as search_front
     from agenttts.cli.progress import observing
 
+    caps = spending_caps(max_dollars, max_generations, max_tokens, deadline)
     _check_plot(plot)
     if session is not None:
         found = load_front(session, storage)
@@ -88,6 +98,7 @@ def pareto(
                 measured=read_measured(measured),
                 task_options=task_options(settings, model),
                 searcher_options=named_values("--searcher-set", searcher_settings),
+                spending=caps,
                 observer=observer,
             )
     if as_json:
@@ -101,9 +112,11 @@ def pareto(
 
 def print_front(console: Console, found: Front) -> None:
     """One row a point, the cheapest first, and how to read it."""
+    from agenttts.cli.happened import print_happened
     from agenttts.cli.summary import print_heading
 
     print_heading(console, found.result, f"budgets up to {found.result.config.budget:,.4g} {found.unit}")
+    print_happened(console, found.result)
     if not found.points:
         console.print("The front is judged when the search is done; go on with: agenttts resume")
         return

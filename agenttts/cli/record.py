@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agenttts.cli.options import DEFAULT_TASK, AsJson, Storage, Task
+from agenttts.cli.options import DEFAULT_TASK, AsJson, Deadline, MaxGenerations, MaxTokens, Storage, Task, spending_caps
 from agenttts.cli.terminal import Terminal
 from environment.model_spec import parse_models
 from tools.errors import InvalidInput
@@ -23,15 +23,20 @@ def record(
     ] = None,
     output: Annotated[Path, typer.Option(help="The file to write.")] = Path("recording.jsonl.xz"),
     storage: Storage = "sqlite:///recording.db",
+    max_generations: MaxGenerations = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
     examples: Annotated[int, typer.Option(min=1, max=50, help="Examples of each split.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Fill the sample store for every allocation of a task's grid and write it as one file.
 
-    Stopped at any time, it goes on where it was when started again with the same storage.
+    Stopped at any time, it goes on where it was when started again with the same storage. Caps on spending hold for
+    one run of this command.
     """
     from environment.multihop.recording_plan import record_benchmark
 
+    caps = spending_caps(None, max_generations, max_tokens, deadline)
     if task != DEFAULT_TASK:
         raise InvalidInput("TASK", f"{task!r} cannot be recorded; the recordable task is {DEFAULT_TASK}")
     console = Terminal(stderr=True, quiet=as_json)
@@ -52,6 +57,7 @@ def record(
                 output,
                 examples,
                 lambda p: bar.update(shown, completed=p.done, generations=p.usage.requested),
+                caps,
             )
         )
     if as_json:

@@ -18,8 +18,12 @@ from agenttts.cli.options import (
     Cap,
     Cost,
     CostSetting,
+    Deadline,
     Executor,
     ExecutorOption,
+    MaxDollars,
+    MaxGenerations,
+    MaxTokens,
     MeasuredFile,
     ModelSpec,
     SearcherOption,
@@ -30,6 +34,7 @@ from agenttts.cli.options import (
     cap_limits,
     named_values,
     read_measured,
+    spending_caps,
     task_options,
 )
 from agenttts.cli.terminal import Terminal
@@ -61,6 +66,10 @@ def search(
     searcher_settings: SearcherOption = None,
     executor: Executor = "local",
     executor_settings: ExecutorOption = None,
+    max_dollars: MaxDollars = None,
+    max_generations: MaxGenerations = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -82,6 +91,7 @@ def search(
     from agent.session import run
     from agenttts.cli.progress import observing
 
+    caps = spending_caps(max_dollars, max_generations, max_tokens, deadline)
     agent = {"model": agent_model, "base_url": agent_url}
     with observing(as_json=as_json, json_lines=json_lines) as observer:
         result = run(
@@ -101,6 +111,7 @@ def search(
             | named_values("--searcher-set", searcher_settings),
             executor=executor,
             executor_options=named_values("--executor-set", executor_settings),
+            spending=caps,
             observer=observer,
         )
     _print(result, as_json, observer)
@@ -113,6 +124,10 @@ def resume(
     ] = None,
     executor: Executor = "local",
     executor_settings: ExecutorOption = None,
+    max_dollars: MaxDollars = None,
+    max_generations: MaxGenerations = None,
+    max_tokens: MaxTokens = None,
+    deadline: Deadline = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -128,6 +143,7 @@ def resume(
     from agent.session import resume as resume_session
     from agenttts.cli.progress import observing
 
+    caps = spending_caps(max_dollars, max_generations, max_tokens, deadline)
     with observing(as_json=as_json, json_lines=json_lines) as observer:
         result = resume_session(
             session,
@@ -135,6 +151,7 @@ def resume(
             task=task,
             executor=executor,
             executor_options=named_values("--executor-set", executor_settings),
+            spending=caps,
             observer=observer,
         )
     _print(result, as_json, observer)

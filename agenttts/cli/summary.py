@@ -14,6 +14,7 @@ from agent.judging import BEST, LARGEST, SMALLEST
 from agent.pricing import LIMIT, NAMED
 from agent.search import trial_row
 from agent.session import Result
+from agenttts.cli.happened import happened_to_dict, print_happened
 from environment.task import HELD_OUT, SEARCH
 from storage.evaluation import Evaluation
 from storage.transcript import Transcript
@@ -57,6 +58,7 @@ def result_to_dict(result: Result, transcripts: Sequence[Transcript] = ()) -> di
         ],
         "generations": asdict(result.usage) | {"reused": result.usage.reused},
         "agent": asdict(result.agent),
+        **happened_to_dict(result),
         "trials": [trial_row(trial) for trial in result.trials],
         "guidelines": [asdict(guideline) for guideline in result.guidelines],
         "transcripts": [asdict(transcript) for transcript in transcripts],
@@ -79,6 +81,7 @@ def print_heading(console: Console, result: Result, budget: str) -> None:
 def print_result(console: Console, result: Result, *, trials: bool = False, guidelines: bool = False) -> None:
     """The answer first: the best allocation and why, then how it was found and what it cost."""
     print_heading(console, result, f"budget {result.config.budget:,.4g}{_caps(result)}")
+    print_happened(console, result)
     best = result.best_or_none
     if best is None:
         console.print("No trial is complete yet.")

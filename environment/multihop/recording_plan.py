@@ -12,19 +12,27 @@ from environment.multihop.recording_card import benchmark_card
 from environment.recorder import Progress, Recorder, collect
 from environment.recording import Recording
 from environment.sampler import Sampler
+from environment.spending import Spending
 from storage.database import Database
 from storage.samples import SampleStore
 from tools.errors import InvalidInput
 from tools.space import Model
+from tools.spending import SpendingCaps, SpendingLedger
 
 
 async def record_benchmark(
-    models: Sequence[Model], storage: str, output: Path, examples: int, report: Callable[[Progress], None]
+    models: Sequence[Model],
+    storage: str,
+    output: Path,
+    examples: int,
+    report: Callable[[Progress], None],
+    caps: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
 ) -> dict[str, Any]:
     """Fills the store, writes the file and returns its card.
 
     `models` give the endpoint of each of the benchmark's models; `examples` is the number of
-    each split. Raises InvalidInput when a model is missing, EndpointError, StorageError.
+    each split. `caps` hold for this run. Raises InvalidInput when a model is missing, SpendingCapReached,
+    EndpointError, StorageError; requests under way finish first, and are stored.
     """
     expected, given = {m.name for m in MODELS}, {m.name for m in models}
     if expected != given:
@@ -36,9 +44,13 @@ async def record_benchmark(
     with Database.open(storage) as database:
         store = SampleStore(database)
         # Local servers share the processor: one example at a time keeps one model busy at a time.
-        recorder = Recorder(task, Sampler(store, backends), STRATEGIES, at_once=1)
+        sampler = Sampler(store, backends, Spending(SpendingLedger(caps)))
+        recorder = Recorder(task, sampler, STRATEGIES, at_once=1)
         try:
             needed = await recorder.record(mixed, report)
+        except BaseException as error:
+            await sampler.wind_down(error)
+            raise
         finally:
             for backend in set(backends.values()):
                 await backend.aclose()

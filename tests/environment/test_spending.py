@@ -20,7 +20,7 @@ from tests.environment.fake_clock import settle
 from tests.environment.openai_sessions import ask, connected
 from tools.errors import EndpointError, SpendingCapReached
 from tools.space import Model
-from tools.spending import SpendingCaps, Spent
+from tools.spending import SpendingCaps, SpendingLedger, Spent
 
 MODELS = {"m": Model("m", 1e9, prompt_price=1.0, generation_price=2.0)}
 ONE = Spent(1, 10)
@@ -33,20 +33,20 @@ def store() -> Iterator[SampleStore]:
 
 
 async def test_a_request_waits_for_those_under_way_and_goes_when_they_came_to_less() -> None:
-    spending = Spending(SpendingCaps(max_tokens=15))
+    spending = Spending(SpendingLedger(SpendingCaps(max_tokens=15)))
     order: list[str] = []
     release = asyncio.Event()
 
     async def first() -> None:
-        async with spending.reserved(ONE):
+        async with spending.holding(ONE):
             order.append("first")
             await release.wait()
-            spending.ledger.charge(Spent(1, 5))
+            spending.account.charge(Spent(1, 5))
 
     async def second() -> None:
-        async with spending.reserved(ONE):
+        async with spending.holding(ONE):
             order.append("second")
-            spending.ledger.charge(ONE)
+            spending.account.charge(ONE)
 
     tasks = [asyncio.create_task(first()), asyncio.create_task(second())]
     await settle()
@@ -54,42 +54,42 @@ async def test_a_request_waits_for_those_under_way_and_goes_when_they_came_to_le
     release.set()
     await asyncio.gather(*tasks)
     assert order == ["first", "second"]
-    assert spending.ledger.spent == Spent(2, 15)
-    assert spending.ledger.reserved == Spent()
+    assert spending.account.spent == Spent(2, 15)
+    assert spending.account.reserved == Spent()
 
 
 async def test_what_never_fits_is_refused_with_the_cap_and_so_is_all_that_follows() -> None:
-    spending = Spending(SpendingCaps(max_generations=5), Spent(generations=3))
+    spending = Spending(SpendingLedger(SpendingCaps(max_generations=5), Spent(generations=3)))
     with pytest.raises(SpendingCapReached, match="--max-generations 5 leaves no room"):
-        async with spending.reserved(Spent(generations=3)):
+        async with spending.holding(Spent(generations=3)):
             pytest.fail("nothing may be sent")
     with pytest.raises(SpendingCapReached):
         spending.require_open()
     with pytest.raises(SpendingCapReached):
-        async with spending.reserved(Spent(generations=1)):
+        async with spending.holding(Spent(generations=1)):
             pytest.fail("nothing may be sent")
 
 
 async def test_those_who_wait_are_refused_when_it_closes() -> None:
-    spending = Spending(SpendingCaps(max_tokens=10))
-    async with spending.reserved(ONE):
-        waiting = [asyncio.create_task(spending.reserved(ONE).__aenter__()) for _ in range(3)]
+    spending = Spending(SpendingLedger(SpendingCaps(max_tokens=10)))
+    async with spending.holding(ONE):
+        waiting = [asyncio.create_task(spending.holding(ONE).__aenter__()) for _ in range(3)]
         await settle()
         spending.close(EndpointError("it is down"))
         for task in waiting:
             with pytest.raises(EndpointError, match="it is down"):
                 await task
-    assert spending.ledger.reserved == Spent()
+    assert spending.account.reserved == Spent()
 
 
 async def test_a_cancelled_wait_reserves_nothing() -> None:
-    spending, through = Spending(SpendingCaps(max_tokens=10)), []
+    spending, through = Spending(SpendingLedger(SpendingCaps(max_tokens=10))), []
 
     async def wait(name: str) -> None:
-        async with spending.reserved(ONE):
+        async with spending.holding(ONE):
             through.append(name)
 
-    async with spending.reserved(ONE):
+    async with spending.holding(ONE):
         waiting = [asyncio.create_task(wait(name)) for name in ("first", "second")]
         await settle()
         waiting[0].cancel()
@@ -97,12 +97,12 @@ async def test_a_cancelled_wait_reserves_nothing() -> None:
         assert through == []
     await waiting[1]
     assert through == ["second"]
-    assert spending.ledger.reserved == Spent()
+    assert spending.account.reserved == Spent()
 
 
 async def test_nothing_is_sent_past_the_deadline() -> None:
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
-    spending = Spending(SpendingCaps(deadline=now[0] + timedelta(hours=1)), now=lambda: now[0])
+    spending = Spending(SpendingLedger(SpendingCaps(deadline=now[0] + timedelta(hours=1))), now=lambda: now[0])
     spending.require_open()
     now[0] += timedelta(hours=1)
     with pytest.raises(SpendingCapReached, match="--deadline 2026-01-01T01:00:00"):
@@ -122,13 +122,13 @@ async def test_a_request_of_the_backend_is_reserved_by_its_upper_bound() -> None
 async def test_a_cap_is_never_exceeded_and_nearly_used_up(store: SampleStore, most_choices: int) -> None:
     cap = 41
     async with connected(ChatServer(), max_choices=most_choices, concurrency=4) as (server, backend):
-        spending = Spending(SpendingCaps(max_generations=cap))
+        spending = Spending(SpendingLedger(SpendingCaps(max_generations=cap)))
         sampler = Sampler(store, {"m": backend}, spending)
         ledger = sampler.ledger()
         draws = [asyncio.create_task(sampler.draw(ask(str(n)), 3, ledger)) for n in range(30)]
         results = await asyncio.gather(*draws, return_exceptions=True)
         assert cap - 3 < len(server.drawn) <= cap
-        assert store.count() == len(server.drawn) == spending.ledger.spent.generations == ledger.usage.paid
+        assert store.count() == len(server.drawn) == spending.account.spent.generations == ledger.usage.paid
         assert {type(result) for result in results} == {list, SpendingCapReached}
 
 
@@ -138,8 +138,8 @@ async def test_tokens_and_dollars_are_charged_as_the_server_counts_them(store: S
         sampler = Sampler(store, {"m": backend}, spending)
         samples = await sampler.draw(ask(), 4, sampler.ledger())
         generated = sum(sample.generation_tokens for sample in samples)
-        assert spending.ledger.spent.tokens == 7 + generated
-        assert spending.ledger.spent.dollars == pytest.approx((7 + 2 * generated) / 1e6)
+        assert spending.account.spent.tokens == 7 + generated
+        assert spending.account.spent.dollars == pytest.approx((7 + 2 * generated) / 1e6)
 
 
 LOST = {
@@ -166,8 +166,8 @@ async def test_an_answer_that_never_came_in_counts_by_its_upper_bound(store: Sam
     (lost,) = [fault for fault in noted if fault.kind is FaultKind.LOST]
     assert (lost.lost_generations, lost.lost_generation_tokens) == (2, 128)
     assert lost.lost_prompt_tokens > 0
-    assert spending.ledger.spent.generations == 4
-    assert spending.ledger.spent.tokens >= 128
+    assert spending.account.spent.generations == 4
+    assert spending.account.spent.tokens >= 128
     (fault,) = [fault for fault in noted if fault.kind is not FaultKind.LOST]
     assert fault.retried
     assert fault.waited > 0
@@ -179,7 +179,7 @@ async def test_a_refused_request_costs_nothing(store: SampleStore, status: int) 
         spending = Spending()
         sampler = Sampler(store, {"m": backend}, spending)
         await sampler.draw(ask(), 2, sampler.ledger())
-        assert spending.ledger.spent.generations == 2
+        assert spending.account.spent.generations == 2
 
 
 async def test_stopping_finishes_what_is_under_way_and_sends_nothing_more(store: SampleStore) -> None:
@@ -213,7 +213,7 @@ async def test_stopping_cuts_off_what_takes_too_long(store: SampleStore) -> None
         await sampler.finish(EndpointError("stopped"), seconds=0.05)
         with pytest.raises((EndpointError, asyncio.CancelledError)):
             await draw
-        assert spending.ledger.spent.generations == 2, "the server may bill them"
+        assert spending.account.spent.generations == 2, "the server may bill them"
 
 
 async def test_a_draw_that_sleeps_between_attempts_does_not_hold_up_the_stop(store: SampleStore) -> None:

@@ -43,7 +43,7 @@ def upgrade() -> None:
     )
 
 
-LOST = ("generations", "prompt_tokens", "generation_tokens")
+LOST = ("generations", "prompt_tokens", "generation_tokens", "picodollars")
 
 
 def downgrade() -> None:
