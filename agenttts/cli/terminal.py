@@ -17,7 +17,7 @@ class Terminal(Console):
     """A Rich console for texts that anyone may have written: no markup, no emoji codes, no control characters."""
 
     def __init__(
-        self, *, stderr: bool = False, quiet: bool = False, soft_wrap: bool = False, highlight: bool = True
+        self, *, stderr: bool = False, quiet: bool = False, soft_wrap: bool = False, highlight: bool = False
     ) -> None:
         super().__init__(
             stderr=stderr, quiet=quiet, soft_wrap=soft_wrap, highlight=highlight, markup=False, emoji=False
