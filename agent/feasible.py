@@ -32,10 +32,8 @@ class FeasibleSpace:
         self.problem = problem
         self._counts = problem.space.sample_counts
         self._most = problem.limits.most
-        self._ladders = {
-            s.name: {v: problem.limits.table(s, [v.choice(count) for count in self._counts]) for v in s.variants}
-            for s in problem.space.subtasks
-        }
+        rows = problem.cost_table.rows
+        self._ladders = {s.name: self._ladder(s, costs) for s, costs in zip(problem.space.subtasks, rows, strict=True)}
         self._floors: dict[frozenset[str], Array] = {}
 
     def menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
@@ -93,6 +91,12 @@ class FeasibleSpace:
         """Whether a valid allocation is within the budget and every cap."""
         total = sum(self._costs(name, choice) for name, choice in allocation.items())
         return bool((total <= self._most).all())
+
+    def _ladder(self, subtask: Subtask, costs: Array) -> dict[Variant, Array]:
+        """One row a sample count for every variant, from the rows of a subtask's choices."""
+        ladders = costs.reshape(-1, len(self._counts), len(self._most))
+        by_variant = dict(zip(subtask.variants_of(subtask.models), ladders, strict=True))
+        return {variant: by_variant[variant] for variant in subtask.variants}
 
     def _costs(self, subtask: str, choice: Choice) -> Array:
         row: Array = self._ladders[subtask][choice.variant][self._counts.index(choice.samples)]

@@ -191,8 +191,9 @@ def checked_problem(problem: Problem) -> Problem:
     budget = problem.budget
     if isinstance(budget, bool) or not isinstance(budget, int | float) or math.isnan(budget):
         raise InvalidInput("budget", f"must be a number, got {budget!r}")
-    for field, cost, limit in [("budget", problem.cost, budget), *((c.field, c.cost, c.limit) for c in problem.caps)]:
-        cheapest = cost.total(problem.space, problem.space.cheapest(cost))
+    limited = [("budget", problem.cost, budget), *((c.field, c.cost, c.limit) for c in problem.caps)]
+    for column, (field, cost, limit) in enumerate(limited):
+        cheapest = sum(float(rows[:, column].min()) for rows in problem.cost_table.rows)
         if not within_budget(cheapest, limit):
             raise InvalidInput(
                 field, f"{limit:,.6g} {cost.unit} fits no allocation; the cheapest costs {cheapest:,.6g}"

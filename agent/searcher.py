@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from storage.transcript import Transcript
 from tools.cost import CostModel
+from tools.cost_table import CostTable
 from tools.limits import Cap, Limits
 from tools.registry import Registry, built
 from tools.space import Allocation, SearchSpace
@@ -38,6 +40,11 @@ class Problem:
         """The budget and the caps as one."""
         return Limits(self.budget, self.cost, self.caps)
 
+    @cached_property
+    def cost_table(self) -> CostTable:
+        """What every choice costs, for reckoning with many allocations at once."""
+        return CostTable(self.space, self.limits)
+
     def feasible(self, allocation: Allocation) -> bool:
         """Whether an allocation is within the budget and every cap. Raises InvalidAllocation."""
         return self.space.feasible(allocation, self.budget, self.cost, self.caps)
@@ -48,11 +55,11 @@ class Problem:
 
     def count(self) -> int:
         """Exactly how many allocations are feasible."""
-        return self.space.count(self.budget, self.cost, self.caps)
+        return self.cost_table.count()
 
     def allocations(self) -> Iterator[Allocation]:
         """Lazily, every feasible allocation, in a fixed order."""
-        return self.space.allocations(self.budget, self.cost, self.caps)
+        return (Allocation(self.cost_table.chosen(pick)) for pick in self.cost_table.fitting())
 
 
 @dataclass(frozen=True, slots=True)

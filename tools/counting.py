@@ -35,6 +35,8 @@ def _count_one(lists: list[Array], limit: float) -> int:
     lists = sorted(lists, key=len)
     while len(lists) > 2 and len(lists[0]) * len(lists[1]) <= MERGE_LIMIT:
         merged = np.add.outer(lists[0], lists[1]).ravel()
+        # What leaves no room for the cheapest rest is in no pick that fits.
+        merged = merged[merged <= limit - sum(float(rest.min()) for rest in lists[2:])]
         lists = sorted([merged, *lists[2:]], key=len)
     if len(lists) == 1:
         return int(np.count_nonzero(lists[0] <= limit))

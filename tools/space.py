@@ -8,8 +8,8 @@ from functools import total_ordering
 from itertools import product
 from typing import Any
 
-from tools import counting
 from tools.cost import CostModel
+from tools.cost_table import CostTable
 from tools.errors import InvalidAllocation, InvalidInput, UnknownName
 from tools.limits import Cap, Limits
 from tools.listed import listed, listed_strategies, listed_temperatures
@@ -378,20 +378,13 @@ class SearchSpace:
 
     def count(self, budget: float, cost: CostModel, caps: Sequence[Cap] = ()) -> int:
         """Exactly how many allocations are within the budget and every cap."""
-        limits = Limits(budget, cost, caps)
-        ladders = [
-            limits.table(s, self.choices(s)).reshape(-1, len(self.sample_counts), 1 + len(caps)) for s in self.subtasks
-        ]
-        return counting.count_within(ladders, limits.most)
+        return CostTable(self, Limits(budget, cost, caps)).count()
 
     def allocations(self, budget: float, cost: CostModel, caps: Sequence[Cap] = ()) -> Iterator[Allocation]:
         """Lazily, every allocation within the budget and every cap, in a fixed order."""
-        limits = Limits(budget, cost, caps)
-        menu = [list(self.choices(subtask)) for subtask in self.subtasks]
-        tables = [limits.table(s, choices) for s, choices in zip(self.subtasks, menu, strict=True)]
-        names = [subtask.name for subtask in self.subtasks]
-        for picks in counting.iterate_within(tables, limits.most):
-            yield Allocation({n: menu[i][pick] for i, (n, pick) in enumerate(zip(names, picks, strict=True))})
+        table = CostTable(self, Limits(budget, cost, caps))
+        for pick in table.fitting():
+            yield Allocation(table.chosen(pick))
 
     @property
     def _count_set(self) -> frozenset[int]:

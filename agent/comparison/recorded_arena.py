@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from agent.comparison.arena import RECORDED, Arena, Scorer
 from environment.executor import Executor
 from environment.memory_sink import MemorySink
@@ -16,7 +18,9 @@ from environment.strategy import StageRun
 from environment.task import HELD_OUT, SEARCH, Task
 from environment.trial_runner import Outcome
 from storage.sample import GenerationRequest, Sample
+from tools.cost_table import CostTable
 from tools.errors import InvalidInput
+from tools.limits import Limits
 from tools.space import Allocation
 from tools.trial import StageScore, Usage
 
@@ -69,12 +73,13 @@ class RecordedArena(Arena):
         return self.true_score(allocation)
 
     def _find_oracle(self, budget: float) -> Optimum:
-        space, cost = self.task.space, self.task.cost
-        fitting = list(space.allocations(budget, cost))
-        if not fitting:
-            raise InvalidInput("budget", f"{budget:,.6g} {cost.unit} fits no allocation")
+        table = CostTable(self.task.space, Limits(budget, self.task.cost))
+        picks = np.array(list(table.fitting()))
+        if not len(picks):
+            raise InvalidInput("budget", f"{budget:,.6g} {self.task.cost.unit} fits no allocation")
+        fitting = [Allocation(table.chosen(pick)) for pick in picks]
         scores = [found.score for found in self._evaluate(fitting, HELD_OUT)]
-        price = [cost.total(space, allocation) for allocation in fitting]
+        price = table.totals(picks).tolist()
         best = min(range(len(fitting)), key=lambda i: (-scores[i], price[i]))
         return Optimum(fitting[best], scores[best], price[best])
 

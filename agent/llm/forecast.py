@@ -90,7 +90,9 @@ class Forecast:
         best: dict[Allocation, Estimate] = {}
         for name, table in zip(base.allocation, self._tables, strict=True):
             changed = (base.allocation.replace(name, choice) for choice in table.choices)
-            fitting = [a for a in changed if a not in tried and self._problem.feasible(a)]
+            untried = [allocation for allocation in changed if allocation not in tried]
+            costs = self._problem.cost_table
+            fitting = [a for a, fits in zip(untried, costs.fits(costs.picks(untried)), strict=True) if fits]
             ranked = sorted(zip(fitting, belief.estimates(fitting), strict=True), key=lambda pair: -pair[1].mean)
             best |= dict(ranked[: math.ceil(count / len(self._tables))])
         return best

@@ -68,8 +68,8 @@ class FrontChooser(BatchChooser):
         return [Frontier(replace(problem, budget=float(level)), self._tables) for level in levels]
 
     def worth(self, values: Array, candidates: Sequence[Allocation], tried: Sequence[Allocation]) -> FrontWorth:
-        space, cost = self._problem.space, self._problem.cost
-        costs = np.array([cost.total(space, allocation) for allocation in [*candidates, *tried]])
+        table = self._problem.cost_table
+        costs = table.totals(table.picks([*candidates, *tried]))
         limits = self._levels + BUDGET_TOLERANCE * np.maximum(1, abs(self._levels))
         return FrontWorth(values, len(candidates), costs[:, None] <= limits)
 
@@ -80,11 +80,10 @@ def budget_levels(problem: Problem, number: int) -> Array:
     The highest is the problem's own, or what the dearest allocation costs where that is less. Where
     costs are not above zero the steps are equal instead.
     """
-    limits = problem.limits
-    tables = [limits.table(subtask, problem.space.choices(subtask)) for subtask in problem.space.subtasks]
-    totals = floors(tables, len(limits.most))
-    cheapest = float(totals[(totals <= limits.most).all(axis=1), 0].min())
-    dearest = sum(float(table[:, 0].max()) for table in tables)
+    table = problem.cost_table
+    totals = floors(table.rows, len(table.most))
+    cheapest = float(totals[(totals <= table.most).all(axis=1), 0].min())
+    dearest = sum(float(rows[:, 0].max()) for rows in table.rows)
     highest = max(cheapest, min(problem.budget, dearest))
     levels: Array = (np.geomspace if cheapest > 0 else np.linspace)(cheapest, highest, number)
     return levels
