@@ -4,31 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.errors import (
-    AgentttsError,
-    BudgetExceeded,
-    ClusterError,
-    EndpointError,
-    InvalidAllocation,
-    InvalidInput,
-    MissingSample,
-    PipelineError,
-    SpendingCapReached,
-    StorageError,
-    UnknownName,
-    UnknownSession,
-)
-from tools.flops import FlopsCost
-from tools.kinetics import KineticsCost
-from tools.latency import LatencyCost
-from tools.limits import Cap
-from tools.measured import Measurements
-from tools.price import PriceCost
-from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
-from tools.spending import SpendingCaps
-from tools.tokens import TokensCost
-from tools.trial import Guideline, StageScore, Trial, TrialState
-
 if TYPE_CHECKING:
     from agent.comparison.compare import compare
     from agent.comparison.plan import SearcherEntry, TaskEntry
@@ -44,9 +19,62 @@ if TYPE_CHECKING:
     from environment.pipelines.pipeline import Pipeline
     from environment.task import Stage, Task
     from storage.sample import Message, SamplingParameters
+    from tools.errors import (
+        AgentttsError,
+        BudgetExceeded,
+        ClusterError,
+        EndpointError,
+        InvalidAllocation,
+        InvalidInput,
+        MissingSample,
+        PipelineError,
+        SpendingCapReached,
+        StorageError,
+        UnknownName,
+        UnknownSession,
+    )
+    from tools.flops import FlopsCost
+    from tools.kinetics import KineticsCost
+    from tools.latency import LatencyCost
+    from tools.limits import Cap
+    from tools.measured import Measurements
+    from tools.price import PriceCost
+    from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
+    from tools.spending import SpendingCaps
+    from tools.tokens import TokensCost
+    from tools.trial import Guideline, StageScore, Trial, TrialState
 
-# Imported when first used: they bring the search loop and the database with them.
+# Imported when first used: a program, the command line above all, pays for what it uses alone.
 _LAZY = {
+    "AgentttsError": "tools.errors",
+    "BudgetExceeded": "tools.errors",
+    "ClusterError": "tools.errors",
+    "EndpointError": "tools.errors",
+    "InvalidAllocation": "tools.errors",
+    "InvalidInput": "tools.errors",
+    "MissingSample": "tools.errors",
+    "PipelineError": "tools.errors",
+    "SpendingCapReached": "tools.errors",
+    "StorageError": "tools.errors",
+    "UnknownName": "tools.errors",
+    "UnknownSession": "tools.errors",
+    "FlopsCost": "tools.flops",
+    "KineticsCost": "tools.kinetics",
+    "LatencyCost": "tools.latency",
+    "Cap": "tools.limits",
+    "Measurements": "tools.measured",
+    "PriceCost": "tools.price",
+    "Allocation": "tools.space",
+    "Choice": "tools.space",
+    "Model": "tools.space",
+    "SearchSpace": "tools.space",
+    "Subtask": "tools.space",
+    "SpendingCaps": "tools.spending",
+    "TokensCost": "tools.tokens",
+    "Guideline": "tools.trial",
+    "StageScore": "tools.trial",
+    "Trial": "tools.trial",
+    "TrialState": "tools.trial",
     "Comparison": "agent.comparison.result",
     "SearcherEntry": "agent.comparison.plan",
     "TaskEntry": "agent.comparison.plan",

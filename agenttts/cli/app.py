@@ -4,54 +4,99 @@ from __future__ import annotations
 
 import logging
 import sys
-from importlib.metadata import version
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from agenttts.cli import (
-    budget,
-    check,
-    compare,
-    doctor,
-    export,
-    import_,
-    init,
-    measure,
-    pareto,
-    record,
-    report,
-    search,
-    serve,
-    show,
-    tasks,
-)
-from agenttts.cli.terminal import Terminal, log_to_stderr, tolerate_any_text
+from agenttts.cli.streams import log_to_stderr, tolerate_any_text
 from tools.errors import AgentttsError, InvalidInput, SpendingCapReached
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 LOG = logging.getLogger(__name__)
 
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "search": ("search:search", "Search for the best allocation of a task within a budget."),
+    "pareto": ("pareto:pareto", "Search score against cost in one go and show what every budget buys."),
+    "compare": (
+        "compare:compare",
+        "Compare searchers on the same problems: true scores, regret, trials and generations, paired statistics.",
+    ),
+    "init": ("init:init", "Write a commented pipeline and a small data set that run as they are."),
+    "check": (
+        "check:check",
+        "Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere.",
+    ),
+    "resume": ("search:resume", "Go on with a session that was stopped; nothing finished is done or paid again."),
+    "show": ("show:show", "Show a session's result, its trials, guidelines and transcripts."),
+    "report": (
+        "report:report",
+        "Write a session's report: one HTML file that needs no network. Nothing is generated for it.",
+    ),
+    "export": (
+        "export:export",
+        "Write a session as one self-contained log; or its best allocation as a pipeline; or an Optuna study.",
+    ),
+    "import": ("import_:import_", "Bring a log's session into a database, whole or not at all."),
+    "serve": ("serve:serve", "Answer chat requests with a session's best allocation until interrupted."),
+    "record": (
+        "record:record",
+        "Fill the sample store for every allocation of a task's grid and write it as one file.",
+    ),
+    "tasks": ("tasks:tasks", "List the known tasks."),
+    "budget": (
+        "budget:budget",
+        "Show a task's default budget, what one sample of each model costs and how many allocations fit.",
+    ),
+    "measure": (
+        "measure:measure",
+        "Measure the tokens and seconds of a recorded task's or a session's requests; nothing is generated.",
+    ),
+    "doctor": (
+        "doctor:doctor",
+        "Check Python, extras, the database, the sandbox and every endpoint, and say what to fix.",
+    ),
+}
+"""Each subcommand's module and function, and the first line of its help.
+
+Told here, so that the list of all of them loads none.
+"""
+
+
+class Commands(TyperGroup):
+    """The subcommands, each imported when it is called for."""
+
+    def __init__(self, **attributes: Any) -> None:
+        # Rich's panels take longer to load than everything else that the list needs.
+        super().__init__(**{**attributes, "rich_markup_mode": None})
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The subcommand; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name][0].split(":")
+        alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+        alone.command(cmd_name)(getattr(import_module(f"agenttts.cli.{module}"), function))
+        return typer.main.get_command(alone)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the list of subcommands into the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
 app = typer.Typer(
     name="agenttts",
+    cls=Commands,
     help="Search for the compute-optimal model and sample allocation of a multi-stage LLM pipeline.",
     pretty_exceptions_enable=False,
 )
-app.command("search")(search.search)
-app.command("pareto")(pareto.pareto)
-app.command("compare")(compare.compare)
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("resume")(search.resume)
-app.command("show")(show.show)
-app.command("report")(report.report)
-app.command("export")(export.export)
-app.command("import")(import_.import_)
-app.command("serve")(serve.serve)
-app.command("record")(record.record)
-app.command("tasks")(tasks.tasks)
-app.command("budget")(budget.budget)
-app.command("measure")(measure.measure)
-app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -63,6 +108,8 @@ def options(
     """Options before the subcommand."""
     log_to_stderr(verbose=verbose)
     if show_version:
+        from importlib.metadata import version
+
         typer.echo(version("agenttts"))
         raise typer.Exit
     if context.invoked_subcommand is None:
@@ -99,6 +146,8 @@ def main() -> None:
 
 
 def _told(code: int, line: str) -> int:
+    from agenttts.cli.terminal import Terminal
+
     Terminal(stderr=True, soft_wrap=True, highlight=False).print(line)
     return code
 

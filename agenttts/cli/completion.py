@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 
 DEFAULT_STORAGE = "sqlite:///agenttts.db"
 STORAGE_ENV = "AGENTTTS_STORAGE"
@@ -50,5 +49,7 @@ def session_ids(incomplete: str) -> Iterator[tuple[str, str]]:
 
 
 def _registered(group: str, incomplete: str) -> Iterator[str]:
+    from importlib.metadata import entry_points
+
     names = {entry.name for entry in entry_points(group=group)}
     return (name for name in sorted(names) if name.startswith(incomplete))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 from agenttts.cli.app import main
-from agenttts.cli.terminal import PlainFormatter, Terminal
+from agenttts.cli.streams import PlainFormatter
+from agenttts.cli.terminal import Terminal
 from tools.text import LOST, storable, unstorable_in, visible
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \x9b2J [bold]b[/] [link=http://x]y[/link] :smile: \u202ereversed\u2066 \r\x08"
