@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,12 @@ def test_a_capped_session_that_was_killed_goes_on_under_its_caps(tmp_path: Path)
     class Stop:
         def session_started(self, *_: object) -> None: ...
         def judging_started(self) -> None: ...
+        def samples_generated(self, *_: object) -> None: ...
         def guideline_written(self, _: object) -> None: ...
 
         def trial_finished(self, trial: tts.Trial, _: object) -> None:
             if trial.number == 8:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C
 
     with pytest.raises(KeyboardInterrupt):
         tts.run(TASK, trials=20, batch=5, seed=3, storage=url(tmp_path), caps=caps, observer=Stop())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -161,11 +162,12 @@ def test_a_recorded_search_over_strategies_is_judged_and_resumed(tmp_path: Path,
     class Stop:
         def session_started(self, *_: object) -> None: ...
         def judging_started(self) -> None: ...
+        def samples_generated(self, *_: object) -> None: ...
         def guideline_written(self, _: object) -> None: ...
 
         def trial_finished(self, trial: tts.Trial, _: object) -> None:
             if trial.number == 11:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C
 
     with pytest.raises(KeyboardInterrupt):
         start(Stop())

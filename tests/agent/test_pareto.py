@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,11 +71,12 @@ def test_a_front_that_was_stopped_is_resumed_like_any_session(tmp_path: Path) ->
     class Stop:
         def session_started(self, *_: object) -> None: ...
         def judging_started(self) -> None: ...
+        def samples_generated(self, *_: object) -> None: ...
         def guideline_written(self, _: object) -> None: ...
 
         def trial_finished(self, trial: tts.Trial, _: object) -> None:
             if trial.number == 6:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C
 
     with pytest.raises(KeyboardInterrupt):
         tts.pareto(TASK, trials=12, batch=4, seed=2, storage=url(tmp_path), caps={"price": 0.002}, observer=Stop())

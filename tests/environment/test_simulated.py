@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -249,11 +250,12 @@ def test_a_stopped_session_goes_on_to_the_same_result(tmp_path: Path) -> None:
 
         def trial_finished(self, trial: Trial, search: object) -> None:
             if trial.number == 6:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C
 
         def guideline_written(self, guideline: object) -> None: ...
 
         def judging_started(self) -> None: ...
+        def samples_generated(self, *_: object) -> None: ...
 
     def start(storage: str, observer: Stopping | None = None) -> Result:
         return run("simulated-hotpot", 900, "tpe", 10, 1, storage, batch=4, task_options={"draw": 3}, observer=observer)
