@@ -129,6 +129,15 @@ class Comparison:
 
         return plot_comparison(self, Path(folder), file_format)
 
+    def report(self, path: str | Path) -> Path:
+        """Writes a report: one HTML file that needs no network.
+
+        Raises InvalidInput without plotly, and for a file that cannot be written.
+        """
+        from agent.reporting.comparison_report import write_comparison_report
+
+        return write_comparison_report(self, Path(path))
+
     def _tables(self) -> dict[str, Sequence[Row]]:
         source = {run.task: run.source for run in self.runs if run.source}
         together = " and ".join(sorted(set(source.values())))

@@ -76,6 +76,7 @@ def compare(
     workers: Annotated[int | None, typer.Option(help="Processes. Default: one a processor.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for CSV, JSON and plots.")] = None,
     plots: Annotated[str, typer.Option(help="svg, png, pdf or none.")] = "svg",
+    report: Annotated[Path | None, typer.Option(help="Write a report into this HTML file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare searchers on the same problems: true scores, regret, trials and generations, paired statistics."""
@@ -83,6 +84,7 @@ def compare(
     from agent.comparison.plan import TaskEntry
 
     _check_output(output, plots)
+    _check_report(report)
     options = named_values("--set", settings)
     with ProgressBar(Terminal(stderr=True, quiet=as_json)) as bar:
         try:
@@ -103,6 +105,9 @@ def compare(
             typer.echo("Interrupted. A comparison keeps nothing until it is done.", err=True)
             raise typer.Exit(INTERRUPTED) from None
     present(comparison, output, plots, as_json=as_json)
+    if report is not None:
+        comparison.report(report)
+        Terminal(stderr=True, quiet=as_json, soft_wrap=True, highlight=False).print(f"Wrote {report}.")
     if comparison.failures:
         raise typer.Exit(FAILED)
 
@@ -172,3 +177,15 @@ def _check_output(output: Path | None, plots: str) -> None:
             raise InvalidInput("--output", f"the folder {output} cannot be made: {error.strerror}") from None
         if not os.access(output, os.W_OK):
             raise InvalidInput("--output", f"the folder {output} cannot be written; name another one")
+
+
+def _check_report(report: Path | None) -> None:
+    """As for the output: before the work."""
+    from agent.reporting.style import require_plotly
+
+    if report is None:
+        return
+    require_plotly()
+    folder = report.absolute().parent
+    if not os.access(folder, os.W_OK):
+        raise InvalidInput("--report", f"the folder {folder} cannot be written; name another one")

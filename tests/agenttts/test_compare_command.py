@@ -22,12 +22,13 @@ SMALL = ("--seeds", "2", "--trials", "6", "--batch", "3", "--workers", "1")
 
 def test_a_comparison_from_the_command_line(agenttts: command_line.Run, tmp_path: Path) -> None:
     arguments = ["contrary-size", "--searchers", "planner,rnd=random", "--budgets", "low"]
-    done = agenttts("compare", *arguments, *SMALL, "--output", "found")
+    done = agenttts("compare", *arguments, *SMALL, "--output", "found", "--report", "found.html")
     assert done.returncode == 0, done.stderr
     for expected in ("Simulated:", "contrary-size (simulated), budget low", "rnd", "Against planner", "wins/ties/"):
         assert expected in done.stdout
     names = {path.name for path in (tmp_path / "found").iterdir()}
     assert names >= {"runs.csv", "trajectories.csv", "bands.csv", "paired.csv", "summary.json", "contrary-size.svg"}
+    assert "Simulated: scores come from response surfaces" in (tmp_path / "found.html").read_text(encoding="utf-8")
 
 
 def test_one_document_for_machines(agenttts: command_line.Run, tmp_path: Path) -> None:

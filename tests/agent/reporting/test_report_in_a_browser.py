@@ -259,3 +259,30 @@ def test_a_stopped_live_search_says_what_it_lacks(browser: Browser, folder: Path
     assert "agenttts resume" in shown
     assert "What needs the task is left out" in shown
     assert "were produced and paid" in shown
+
+
+def write_comparison(folder: Path) -> Path:
+    """Two tasks and searchers, one of them with a name that attacks the page."""
+    searchers = [tts.SearcherEntry("random"), tts.SearcherEntry("tpe", label=ATTACKS[2])]
+    tasks = [
+        tts.TaskEntry("multihop-recorded"),
+        tts.TaskEntry("multihop-recorded", {"strategy": "majority"}, ATTACKS[1]),
+    ]
+    comparison = tts.compare(tasks, searchers, seeds=2, trials=6, batch=3, workers=1)
+    return comparison.report(folder / "comparison.html")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_comparison_is_drawn_whole(browser: Browser, folder: Path, size: tuple[int, int]) -> None:
+    path = folder / "comparison.html"
+    if not path.exists():
+        write_comparison(folder)
+    browser.show(path, size=size)
+    is_whole(browser, path)
+    assert browser.run(CONTRAST) == []
+    # Wins; differences on all problems; regret, arrivals and differences of each task.
+    assert browser.run("return document.querySelectorAll('.plot').length") == 2 + 2 * 3
+    assert browser.run("return window.taken") is None
+    shown = browser.run("return document.body.textContent")
+    assert ATTACKS[1] in shown
+    assert ATTACKS[2] in shown
