@@ -11,7 +11,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from agent.search import Search
+from agent.trial_span import found_by_trial, told_of_trial
 from environment.side_by_side import side_by_side
+from environment.spans import spanned
 from environment.task import SEARCH, Task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
@@ -105,6 +107,7 @@ class SearchLoop:
                 self.search.conclude()
         self.search.searcher.drain_transcripts()
 
+    @spanned("propose", lambda self, _: {"agenttts.trials": len(self.search.trials)})
     async def _propose(self, state: LoopState) -> LoopState:
         if not self.search.open:
             left = self.trials - len(self.search.trials)
@@ -113,6 +116,7 @@ class SearchLoop:
             self.archive.add_trials(self.session_id, _waiting(asked))
         return {**state, "pending": [trial.number for trial in self.search.open]}
 
+    @spanned("batch", lambda self, _: {"agenttts.batch": self.search.trials[-1].batch if self.search.trials else 0})
     async def _execute(self, state: LoopState) -> LoopState:
         turns = asyncio.Semaphore(self.runner.at_once)
 
@@ -123,6 +127,7 @@ class SearchLoop:
         await side_by_side(in_turn(trial) for trial in self.search.open)
         return {"pending": [], "finished": len(self.search.trials)}
 
+    @spanned("guidelines", lambda self, _: {"agenttts.batch": self.search.trials[-1].batch})
     async def _guide(self, state: LoopState) -> LoopState:
         batch = self.search.trials[-1].batch
         if all(guideline.batch != batch for guideline in self.search.guidelines):
@@ -134,7 +139,8 @@ class SearchLoop:
                     self.observer.guideline_written(guideline)
         return state
 
-    async def _run_trial(self, trial: Trial) -> None:
+    @spanned("trial", told_of_trial, found_by_trial)
+    async def _run_trial(self, trial: Trial) -> Trial:
         self.archive.save_trial(self.session_id, trial)
         try:
             outcome = await self.runner.run(trial.allocation, self.task.examples(SEARCH))
@@ -146,6 +152,7 @@ class SearchLoop:
         self.archive.save_trial(self.session_id, finished, outcome.draws)
         if self.observer:
             self.observer.trial_finished(finished, self.search)
+        return finished
 
     def _wants_more(self, _: LoopState) -> bool:
         return len(self.search.trials) < self.trials

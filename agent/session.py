@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.judging import BEST, ON_FRONT
+from agent.observers import told_of_the_end
 from agent.participation import SessionObserver, require_prices, take_part
 from agent.preparation import prepare
 from agent.pricing import Caps, priced
@@ -175,8 +176,10 @@ def run(
         execution(executor, executor_options or {}, config, loaded, database) as running,
     ):
         record = Archive(database).create_session(config, setup_of(search.problem))
-        asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
-        return _stored(record.id, Archive(database), storage)
+        with told_of_the_end(observer) as ending:
+            asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
+            ending.result = _stored(record.id, Archive(database), storage)
+        return ending.result
 
 
 def resume(
@@ -210,9 +213,13 @@ def resume(
         loaded, search, _ = prepare(config, given)
         require_prices(loaded, spending)
         search.searcher.replay(archive.transcripts(record.id))
-        with execution(executor, executor_options or {}, config, loaded, database) as running:
+        with (
+            execution(executor, executor_options or {}, config, loaded, database) as running,
+            told_of_the_end(observer) as ending,
+        ):
             asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
-        return _stored(record.id, archive, storage)
+            ending.result = _stored(record.id, archive, storage)
+        return ending.result
 
 
 def load_result(session: str, storage: str = DEFAULT_URL) -> Result:

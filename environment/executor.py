@@ -8,11 +8,24 @@ from typing import Any
 
 from environment.sampler import Ledger, Sampler
 from environment.side_by_side import side_by_side
+from environment.spans import spanned
 from environment.strategy import STRATEGIES, Draw, StageRun, Strategy
 from environment.task import Example, Stage, Task
 from environment.trial_runner import Outcome, TrialRunner
 from tools.space import Allocation
 from tools.trial import StageScore
+
+
+def _stage_span(
+    _: object, stage: Stage, allocation: Allocation, example: Example, *__: object
+) -> Mapping[str, str | int]:
+    choice = allocation[stage.name]
+    return {
+        "agenttts.stage": stage.name,
+        "agenttts.model": choice.model,
+        "agenttts.samples": choice.samples,
+        "agenttts.example": example.id,
+    }
 
 
 class Executor(TrialRunner):
@@ -57,6 +70,7 @@ class Executor(TrialRunner):
             upstream = {**upstream, stage.name: output}
         return scores
 
+    @spanned("stage", _stage_span)
     async def _stage(
         self, stage: Stage, allocation: Allocation, example: Example, upstream: Mapping[str, Any], ledger: Ledger
     ) -> Any:

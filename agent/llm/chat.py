@@ -17,6 +17,7 @@ from agent.llm.settings import AgentSettings
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_client import client
 from environment.backends.endpoint_faults import is_passing, readable
+from environment.spans import chat_span
 from storage.transcript import Transcript
 from tools.errors import AgentttsError, EndpointError, InvalidInput
 
@@ -166,8 +167,15 @@ class OpenAIChat:
         body |= {name: value for name, value in optional.items() if value is not None}
         body |= {} if "seed" in self._refused else {"seed": self._seed}
         started = time.perf_counter()
-        with client(self._endpoint, settings.timeout) as connected:
+        with chat_span(self._endpoint, body) as asked, client(self._endpoint, settings.timeout) as connected:
             response = connected.chat.completions.create(**body)
+            told = response.usage
+            asked.answered(
+                [choice.message.content for choice in response.choices or ()],
+                [choice.finish_reason for choice in response.choices or ()],
+                told.prompt_tokens if told else None,
+                told.completion_tokens if told else None,
+            )
         latency = time.perf_counter() - started
         if not response.choices:
             raise ValueError("an answer without choices")

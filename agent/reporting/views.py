@@ -10,6 +10,8 @@ from agent.search import trials_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from optuna import Study
+    from optuna.storages import BaseStorage
     from plotly.graph_objects import Figure
 
     from agent.session import Result
@@ -43,6 +45,15 @@ class ResultViews:
         from agent.reporting.session_report import write_report
 
         return write_report(self._result, Path(path), task=task, against=against, trials=trials, examples=examples)
+
+    def to_study(self, storage: str | BaseStorage | None = None, name: str | None = None) -> Study:
+        """The session as a new Optuna study (agent.study_export): in memory, or in an Optuna storage.
+
+        Raises InvalidInput where that storage cannot be used or holds a study of that name.
+        """
+        from agent.study_export import export_study
+
+        return export_study(self._result.session_id, self._result.storage, storage, name)
 
     def plot_trajectory(self, against: Sequence[str] = ()) -> Figure:
         """The best score after each trial, beside other sessions as in `report`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agenttts.cli.completion import searcher_names
+from agenttts.cli.observers import Mlflow, Otel, beside
 from agenttts.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_TASK,
@@ -70,6 +71,8 @@ def search(
     max_generations: MaxGenerations = None,
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
+    mlflow: Mlflow = None,
+    otel: Otel = False,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -93,7 +96,10 @@ def search(
 
     caps = spending_caps(max_dollars, max_generations, max_tokens, deadline)
     agent = {"model": agent_model, "base_url": agent_url}
-    with observing(as_json=as_json, json_lines=json_lines) as observer:
+    with (
+        observing(as_json=as_json, json_lines=json_lines) as observer,
+        beside(observer, mlflow=mlflow, otel=otel) as observers,
+    ):
         result = run(
             task,
             budget,
@@ -112,7 +118,7 @@ def search(
             executor=executor,
             executor_options=named_values("--executor-set", executor_settings),
             spending=caps,
-            observer=observer,
+            observer=observers,
         )
     _print(result, as_json, observer)
 
@@ -128,6 +134,8 @@ def resume(
     max_generations: MaxGenerations = None,
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
+    mlflow: Mlflow = None,
+    otel: Otel = False,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -144,7 +152,10 @@ def resume(
     from agenttts.cli.progress import observing
 
     caps = spending_caps(max_dollars, max_generations, max_tokens, deadline)
-    with observing(as_json=as_json, json_lines=json_lines) as observer:
+    with (
+        observing(as_json=as_json, json_lines=json_lines) as observer,
+        beside(observer, mlflow=mlflow, otel=otel) as observers,
+    ):
         result = resume_session(
             session,
             storage,
@@ -152,7 +163,7 @@ def resume(
             executor=executor,
             executor_options=named_values("--executor-set", executor_settings),
             spending=caps,
-            observer=observer,
+            observer=observers,
         )
     _print(result, as_json, observer)
 

@@ -24,6 +24,7 @@ from environment.backends.endpoint_faults import (
     retry_after,
 )
 from environment.backends.gate import LONGEST_DELAY, Gate, ParameterRefused
+from environment.spans import chat_span
 from storage.fault import FaultKind
 from tools.errors import EndpointError
 
@@ -44,9 +45,17 @@ class ChatClient:
         Raises PassingError where another try may help, ParameterRefused where the ability now says
         what to leave out, PromptTooLong or another EndpointError where the fault is permanent.
         """
-        answer = await self._answer(model, body, ability)
-        if not answer.choices:
-            raise PassingError("an answer without choices", FaultKind.NO_CHOICES, billed=True)
+        with chat_span(self._endpoint, body) as asked:
+            answer = await self._answer(model, body, ability)
+            if not answer.choices:
+                raise PassingError("an answer without choices", FaultKind.NO_CHOICES, billed=True)
+            usage, choices = answer.usage, answer.choices
+            asked.answered(
+                [choice.message.content for choice in choices],
+                [choice.finish_reason for choice in choices],
+                usage.prompt_tokens if usage else None,
+                usage.completion_tokens if usage else None,
+            )
         return answer
 
     async def aclose(self) -> None:
