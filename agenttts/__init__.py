@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from agent.comparison.result import Comparison
     from agent.log import export_log, import_log
     from agent.measurement import measure_recording, measure_session
+    from agent.mlflow_observer import MlflowObserver
+    from agent.observers import Observers
     from agent.pareto import Front, load_front, pareto
     from agent.search import Search
     from agent.session import Result, load_result, resume, run
+    from agent.tracing_observer import TracingObserver
     from agenttts import langgraph, optuna, parsers, votes
     from environment.allocated import allocated
     from environment.backends.endpoint import Endpoint
@@ -79,6 +82,9 @@ _LAZY = {
     "SearcherEntry": "agent.comparison.plan",
     "TaskEntry": "agent.comparison.plan",
     "compare": "agent.comparison.compare",
+    "MlflowObserver": "agent.mlflow_observer",
+    "Observers": "agent.observers",
+    "TracingObserver": "agent.tracing_observer",
     "Search": "agent.search",
     "Result": "agent.session",
     "load_result": "agent.session",
@@ -120,7 +126,9 @@ __all__ = [
     "Measurements",
     "Message",
     "MissingSample",
+    "MlflowObserver",
     "Model",
+    "Observers",
     "Pipeline",
     "PipelineError",
     "PriceCost",
@@ -138,6 +146,7 @@ __all__ = [
     "Task",
     "TaskEntry",
     "TokensCost",
+    "TracingObserver",
     "Trial",
     "TrialState",
     "UnknownName",
