@@ -12,11 +12,13 @@ from environment.task import Task, load_task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.samples import SampleStore
+from tools.declared import names_misfits
 from tools.errors import InvalidInput
 from tools.measured import Measurements
 from tools.trial import TrialState
 
 
+@names_misfits
 def measure_recording(task: str = "multihop-recorded", **options: Any) -> Measurements:
     """What the requests of a recorded task took when they were recorded.
 
@@ -28,6 +30,7 @@ def measure_recording(task: str = "multihop-recorded", **options: Any) -> Measur
     return measured_recording(loaded)
 
 
+@names_misfits
 def measure_session(
     session: str = "last", storage: str = DEFAULT_URL, *, task: Task | SearchablePipeline | None = None
 ) -> Measurements:

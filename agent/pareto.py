@@ -16,6 +16,7 @@ from environment.task import Task
 from storage.database import DEFAULT_URL
 from storage.evaluation import Evaluation
 from tools.cost import COSTS, CostModel, within_budget
+from tools.declared import names_misfits
 from tools.errors import InvalidInput
 from tools.measured import Measurements
 from tools.space import Allocation
@@ -119,6 +120,7 @@ class Front:
         return plot_front(self, Path(path))
 
 
+@names_misfits
 def pareto(
     task: str | Task | SearchablePipeline = "multihop-recorded",
     budget: float | None = None,
@@ -163,6 +165,7 @@ def pareto(
     return Front.of(result)
 
 
+@names_misfits
 def load_front(session: str = "last", storage: str = DEFAULT_URL) -> Front:
     """A stored session's front. Raises UnknownSession, and InvalidInput for a session without one."""
     result = load_result(session, storage)

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from agent.recommendation import recommend
 from agent.searcher import Problem, Proposal, Searcher, build_searcher
 from tools.cost import CostModel, within_budget
+from tools.declared import names_misfits
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost
 from tools.limits import Cap
 from tools.space import Allocation, SearchSpace
 from tools.trial import Guideline, StageScore, Trial, TrialState, best_trial
-from tools.validation import is_count
+from tools.validation import is_count, require_instance, require_instances
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@names_misfits
 class Search:
     """Drives a searcher: hands out trials, takes their scores, keeps the books.
 
@@ -53,8 +55,11 @@ class Search:
         Raises UnknownName for the searcher, InvalidInput when no allocation fits the budget and
         the caps.
         """
-        cost = cost or FlopsCost()
+        require_instance("space", space, SearchSpace)
+        cost = FlopsCost() if cost is None else cost
+        require_instance("cost", cost, CostModel)
         budget = space.default_budget(cost) if budget is None else budget
+        require_instances("caps", caps, Cap)
         problem = Problem(space, cost, budget, task, description, dict(metrics or {}), tuple(caps))
         self.problem = checked_problem(problem)
         if isinstance(searcher, str):
@@ -103,6 +108,7 @@ class Search:
             self._batch += 1
         return [self._hand_out(proposal) for proposal in proposals]
 
+    @names_misfits
     def tell(
         self,
         trial: Trial | int,

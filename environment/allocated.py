@@ -22,9 +22,12 @@ from environment.sampler import Ledger, Sampler
 from environment.strategy import STRATEGIES, DrawForRun, StageRun
 from environment.task import Task, load_task
 from storage.sample import GenerationRequest, Sample
+from tools.declared import names_misfits
 from tools.errors import InvalidInput
 from tools.space import Allocation
+from tools.text import shortened
 from tools.trial import Usage
+from tools.validation import require_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class Allocated:
         return self.allocation[subtask].strategy or self.task.strategies[subtask]
 
 
+@names_misfits
 def allocated(
     task: str | Task | SearchablePipeline, allocation: Allocation | Mapping[str, Mapping[str, Any]], **options: Any
 ) -> Allocated:
@@ -180,10 +184,13 @@ def example_of(task: Task, question: Mapping[str, Any]) -> Any:
 
     Raises InvalidInput for a field that the task's examples do not have.
     """
+    if not isinstance(question, Mapping) or not all(isinstance(name, str) for name in question):
+        raise InvalidInput("question", f"must be an object of an example's fields, got {shortened(question)}")
     first: Any = task.search_examples[0]
     known = question_fields(task)
     if strange := sorted(set(question) - set(known)):
         raise InvalidInput(strange[0], f"is no field of the examples; they have: {', '.join(known)}")
+    require_plain("question", question)
     values = {name: frozen(value) for name, value in question.items()}
     digest = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
     if isinstance(first, Row):
@@ -191,8 +198,18 @@ def example_of(task: Task, question: Mapping[str, Any]) -> Any:
     if is_dataclass(first) and not isinstance(first, type):
         # What is left out is empty, of the kind that the task's own examples hold.
         empty = {name: type(getattr(first, name))() for name in known}
+        for name, value in values.items():
+            if not _alike(value, like := getattr(first, name)):
+                raise InvalidInput(name, f"must be like {shortened(thawed(like))}, got {shortened(question[name])}")
         return type(first)(**{**empty, **values, "id": f"question-{digest[:12]}"})
     raise InvalidInput("task", f"{task.name}: an example of {type(first).__name__} cannot be made of fields")
+
+
+def _alike(value: Any, like: Any) -> bool:
+    """Whether a question's value is of the kind that an example holds, lists with their items."""
+    if isinstance(value, tuple) and isinstance(like, tuple):
+        return not like or all(_alike(item, like[0]) for item in value)
+    return type(value) is type(like)
 
 
 class _Question(Row):

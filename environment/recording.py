@@ -11,6 +11,8 @@ from typing import Any
 
 from storage.sample import Sample
 from tools.errors import InvalidInput
+from tools.text import shortened
+from tools.validation import is_finite
 
 FORMAT = 1
 
@@ -30,6 +32,22 @@ class Recording:
     def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
         """The recorded samples of each key; a key without samples is absent."""
         return {key: self.samples[key] for key in keys if key in self.samples}
+
+    @property
+    def name(self) -> str:
+        """What the recording is called. Raises InvalidInput where its card does not say."""
+        name = self.card.get("name")
+        if not isinstance(name, str):
+            raise InvalidInput("recording", "its card lacks a name; make it with `agenttts record`")
+        return name
+
+    @property
+    def models(self) -> list[str]:
+        """The recorded models by name. Raises InvalidInput where the card does not list them."""
+        models = self.card.get("models")
+        if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
+            raise InvalidInput("recording", "its card lists no names of models; make it with `agenttts record`")
+        return models
 
     @property
     def size(self) -> int:
@@ -60,7 +78,12 @@ class Recording:
                 )
         except FileNotFoundError:
             raise InvalidInput(str(path), "no such recording; make it with `agenttts record`") from None
-        except (lzma.LZMAError, EOFError, ValueError, StopIteration, AttributeError) as error:
+        except OSError as error:
+            raise InvalidInput(str(path), f"cannot be read: {error.strerror or error}") from None
+        except (
+            lzma.LZMAError, EOFError, ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration,
+            TypeError, ValueError,
+        ) as error:  # fmt: skip
             raise InvalidInput(str(path), f"is not a recording or is damaged ({error})") from None
 
 
@@ -70,6 +93,13 @@ def _row(sample: Sample) -> list[Any]:
 
 
 def _samples(prompt_tokens: int, rows: list[list[Any]]) -> dict[int, Sample]:
+    """Raises ValueError for figures and texts that no server gave."""
+    for text, tokens, latency, reason, *logprob in rows:
+        figures = (prompt_tokens, tokens, latency)
+        if not (isinstance(text, str) and isinstance(reason, str) and all(is_finite(f) and f >= 0 for f in figures)):
+            raise ValueError(f"a sample must be [text, tokens, seconds, finish reason], got {shortened(rows)}")
+        if len(logprob) > 1 or not all(one is None or is_finite(one) for one in logprob):
+            raise ValueError(f"a mean log-probability must be a number, got {shortened(logprob)}")
     # The first sample pays the prompt that all of them share.
     return {
         index: Sample(text, prompt_tokens if index == 0 else 0, tokens, latency, reason, *logprob)

@@ -59,6 +59,8 @@ def _records(path: Path, member: str) -> Any:
         raise InvalidInput("path", f"{path} is not text: {error}") from None
     try:
         document = json.loads(text)
+    except RecursionError:
+        raise InvalidInput("path", f"{path} is nested too deep to be read") from None
     except ValueError as error:
         if not text.lstrip().startswith("{"):
             raise InvalidInput("path", f"{path} is not JSON: {error}") from None
@@ -75,6 +77,6 @@ def _lines(path: Path, text: str) -> list[Any]:
         try:
             if line.strip():
                 records.append(json.loads(line))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInput("path", f"{path} line {number} is not JSON: {error}") from None
     return records

@@ -12,6 +12,7 @@ from environment.simulation import Simulation
 from environment.strategy import STRATEGIES
 from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
+from tools.declared import names_misfits
 from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap
 from tools.registry import Registry, built
@@ -171,6 +172,7 @@ TaskFactory = Callable[..., Task]
 TASKS: Registry[TaskFactory] = Registry("task", "agenttts.tasks")
 
 
+@names_misfits
 def load_task(name: str, /, **options: Any) -> Task:
     """The task called `name`: a registered one, a pipeline file (.yaml, .yml), or MODULE:ATTRIBUTE.
 

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from tools.errors import InvalidInput
-from tools.validation import shortened
+from tools.text import shortened
 
 PART = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}

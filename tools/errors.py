@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from tools.text import one_line, shortened
+
+LONGEST_FIELD, LONGEST_PROBLEM = 300, 1_500
+"""Characters of a message that a person still reads; what was handed in may have many more."""
 
 
 class AgentttsError(Exception):
@@ -28,19 +33,32 @@ class InvalidInput(AgentttsError):
     """
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
-        self.field = field
-        self.problem = problem
+        """Both are cut to a length that can be read, and told on one line, whatever they quote."""
+        self.field = one_line(field, LONGEST_FIELD) or "input"
+        self.problem = one_line(problem, LONGEST_PROBLEM)
+        super().__init__(f"{self.field}: {self.problem}")
+
+
+class SeveralMistakes(InvalidInput):
+    """A file with several mistakes: a line for each, below one that names the file."""
+
+    def __init__(self, field: str, mistakes: Sequence[str]) -> None:
+        super().__init__(field, f"has {len(mistakes)} mistakes:")
+        self.mistakes = tuple(one_line(mistake, LONGEST_PROBLEM) for mistake in mistakes)
+        self.problem = "\n  ".join([self.problem, *self.mistakes])
+        self.args = (f"{self.field}: {self.problem}",)
 
 
 class UnknownName(InvalidInput):
     """A name (of a task, model, searcher, ...) that nothing is registered under."""
 
-    def __init__(self, field: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, field: str, name: object, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1)
+        near = (
+            difflib.get_close_matches(name, names, n=1) if isinstance(name, str) and len(name) <= LONGEST_FIELD else []
+        )
         hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(field, f"unknown name {name!r}; {hint}choose one of: {', '.join(names)}")
+        super().__init__(field, f"unknown name {shortened(name)}; {hint}choose one of: {', '.join(names)}")
         self.name = name
         self.known = tuple(names)
 
@@ -102,16 +120,7 @@ class StorageError(AgentttsError):
 
 
 class SessionLocked(StorageError):
-    """Another process leads the session and decides for it."""
-
-
-class SessionInterrupted(KeyboardInterrupt):
-    """A session was stopped by Ctrl-C or SIGTERM; what it finished is stored, and it can go on."""
-
-    def __init__(self, session_id: str, storage: str) -> None:
-        super().__init__(f"session {session_id} was interrupted")
-        self.session_id = session_id
-        self.storage = storage
+    """Another process is running the session."""
 
 
 class InvalidTransition(StorageError):

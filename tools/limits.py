@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.cost import BUDGET_TOLERANCE, CostModel, within_budget
+from tools.declared import names_misfits
 from tools.errors import BudgetExceeded, InvalidInput
+from tools.text import shortened
+from tools.validation import require_instance, require_instances
 
 if TYPE_CHECKING:
     from tools.space import Allocation, Choice, SearchSpace, Subtask
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 
+@names_misfits
 @dataclass(frozen=True, slots=True)
 class Cap:
     """A limit on a further cost of an allocation, in that cost's unit, beside the budget on the main one."""
@@ -27,8 +31,9 @@ class Cap:
     limit: float
 
     def __post_init__(self) -> None:
+        require_instance("cap cost", self.cost, CostModel)
         if isinstance(self.limit, bool) or not isinstance(self.limit, int | float) or math.isnan(self.limit):
-            raise InvalidInput(f"cap {self.cost.name}", f"must be a number, got {self.limit!r}")
+            raise InvalidInput(f"cap {self.cost.name}", f"must be a number, got {shortened(self.limit)}")
 
     @property
     def field(self) -> str:
@@ -46,6 +51,12 @@ class Limits:
     budget: float
     cost: CostModel
     caps: Sequence[Cap] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.budget, bool) or not isinstance(self.budget, int | float) or math.isnan(self.budget):
+            raise InvalidInput("budget", f"must be a number, got {shortened(self.budget)}")
+        require_instance("cost", self.cost, CostModel)
+        require_instances("caps", self.caps, Cap)
 
     @property
     def costs(self) -> tuple[CostModel, ...]:

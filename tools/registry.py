@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, cast
 
+from tools.declared import described, hints_of, misfit
 from tools.errors import AgentttsError, InvalidInput, UnknownName
-from tools.validation import shortened
+from tools.text import shortened
 
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """The implementation called `name`. Raises UnknownName with the nearest valid name."""
+        if not isinstance(name, str):
+            raise InvalidInput(self.kind, f"must be a name, got {shortened(name)}")
         if name in self._registered:
             return self._registered[name]
         found = self._entry_points().get(name)
@@ -72,29 +75,13 @@ def built(owner: str, build: Callable[..., T], options: Mapping[str, Any], *argu
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, OSError) as error:
         if not options:
             raise
-        name, wanted = _misfit(build, options)
-        raise InvalidInput(f"option of {owner}", f"{name}: {wanted or error}") from error
-
-
-def _misfit(build: Callable[..., Any], options: Mapping[str, Any]) -> tuple[str, str]:
-    """The first option whose type is not the declared one, and what is wanted; else all names, and nothing."""
-    # Here, as only a mistake needs it: every command imports this module.
-    from pydantic import PydanticUserError, TypeAdapter, ValidationError
-
-    try:
-        hints = get_type_hints(build.__init__ if isinstance(build, type) else build)  # type: ignore[misc]
-    except (NameError, TypeError, AttributeError):
-        hints = {}
-    for name, value in options.items():
-        if name not in hints:
-            continue
-        try:
-            TypeAdapter(hints[name], config={"arbitrary_types_allowed": True}).validate_python(value, strict=True)
-        except ValidationError as error:
-            return name, f"{error.errors()[0]['msg'].lower()}, got {shortened(value)}"
-        except PydanticUserError:
-            continue
-    return ", ".join(options), ""
+        found = misfit(hints_of(build.__init__ if isinstance(build, type) else build), options)  # type: ignore[misc]
+        if found is None:
+            raise InvalidInput(f"option of {owner}", f"{', '.join(options)}: {error}") from error
+        name, hint, value = found
+        raise InvalidInput(
+            f"option of {owner}", f"{name}: must be {described(hint)}, got {shortened(value)}"
+        ) from error
 
 
 def check_options(

@@ -10,10 +10,18 @@ from typing import Any
 
 from tools.cost import CostModel
 from tools.cost_table import CostTable
+from tools.declared import names_misfits
 from tools.errors import InvalidAllocation, InvalidInput, UnknownName
 from tools.limits import Cap, Limits
 from tools.listed import listed, listed_strategies, listed_temperatures
-from tools.validation import is_count, require_count, require_name, require_not_negative, require_positive
+from tools.validation import (
+    is_count,
+    require_count,
+    require_instances,
+    require_name,
+    require_not_negative,
+    require_positive,
+)
 
 MOST_PARAMETERS, MOST_TOKENS, MOST_SIZE = 1e18, 1e9, 10**9
 """Far beyond any model: figures up to these are reckoned with and never overflow."""
@@ -21,6 +29,7 @@ MOST_SAMPLES = 10_000
 """Of one subtask; every count up to the highest is a choice of its own."""
 
 
+@names_misfits
 @dataclass(frozen=True, slots=True)
 class Model:
     """A language model a subtask may use.
@@ -60,6 +69,7 @@ class Model:
                 require_count(f"model {self.name!r} {field}", size, MOST_SIZE)
 
 
+@names_misfits
 @dataclass(frozen=True, slots=True)
 class Subtask:
     """One stage of the pipeline, with its candidate models and typical lengths in tokens.
@@ -86,6 +96,7 @@ class Subtask:
         temperatures: Sequence[float] = (),
     ) -> None:
         require_name("subtask.name", name)
+        require_instances(f"subtask {name!r} models", models, Model)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "models", tuple(models))
         object.__setattr__(self, "prompt_tokens", prompt_tokens)
@@ -244,6 +255,7 @@ class Allocation(Mapping[str, Choice]):
         return cls({name: Choice(**value) for name, value in values.items()})
 
 
+@names_misfits
 class SearchSpace:
     """Every allocation that could be tried: subtasks in pipeline order and sample counts.
 
@@ -259,6 +271,7 @@ class SearchSpace:
         *,
         sample_counts: Sequence[int] | None = None,
     ) -> None:
+        require_instances("subtasks", subtasks, Subtask)
         self.subtasks: tuple[Subtask, ...] = tuple(subtasks)
         if not self.subtasks:
             raise InvalidInput("subtasks", "a search space needs at least one subtask")
@@ -351,12 +364,14 @@ class SearchSpace:
             choices[str(name)] = Choice(model, samples, value.get("strategy"), value.get("temperature"))
         return self.validate(choices)
 
+    @names_misfits
     def require_feasible(
         self, allocation: Mapping[str, Choice], budget: float, cost: CostModel, caps: Sequence[Cap] = ()
     ) -> float:
         """The allocation's cost. Raises InvalidAllocation, or BudgetExceeded with the numbers."""
         return Limits(budget, cost, caps).require(self, self.validate(allocation))
 
+    @names_misfits
     def feasible(
         self, allocation: Mapping[str, Choice], budget: float, cost: CostModel, caps: Sequence[Cap] = ()
     ) -> bool:

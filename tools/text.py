@@ -15,6 +15,9 @@ COMMANDS = re.compile(
     "\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"  # halves of characters, and ones that never show
 )
 
+BREAKS = re.compile("[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What begins a new line somewhere, or moves within one."""
+
 
 def storable(text: str) -> str:
     """The text as every database and file takes it."""
@@ -34,6 +37,22 @@ def unstorable_in(value: Any) -> str | None:
         elif isinstance(one, list | tuple):
             waiting += one
     return None
+
+
+def shortened(value: object, most: int = 80) -> str:
+    """A value as messages show it, on one line that stays readable."""
+    try:
+        text = ascii(value) if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 - an int of too many digits, lists too deep, an object that cannot show itself
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def one_line(text: str, most: int) -> str:
+    """A text on one line of at most so many characters, cut in its middle."""
+    line = visible(" ".join(text.split()) if BREAKS.search(text) else text)
+    half = (most - 5) // 2
+    return line if len(line) <= most else f"{line[:half]} ... {line[-half:]}"
 
 
 def visible(text: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tools.errors import InvalidInput
-from tools.text import unstorable_in
+from tools.text import shortened, unstorable_in
 
 MOST_SEED = 2**32 - 1
 """The largest seed that every random generator in use takes."""
@@ -28,6 +28,20 @@ def is_finite(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond any float
         return False
+
+
+def require_instance(field: str, value: object, kind: type) -> None:
+    """Raises InvalidInput unless the value is one of this class."""
+    if not isinstance(value, kind):
+        raise InvalidInput(field, f"must be a {kind.__name__}, got {shortened(value)}")
+
+
+def require_instances(field: str, values: object, kind: type) -> None:
+    """Raises InvalidInput unless the value is a list or tuple of members of this class."""
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes):
+        raise InvalidInput(field, f"must be a list of {kind.__name__}s, got {shortened(values)}")
+    for place, value in enumerate(values):
+        require_instance(f"{field}[{place}]", value, kind)
 
 
 def require_count(field: str, value: object, most: int | None = None) -> None:
@@ -58,15 +72,6 @@ def require_plain(field: str, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if problem := _not_plain(value):
             raise InvalidInput(f"{field} {name}", problem)
-
-
-def shortened(value: object) -> str:
-    """A value as messages show it, on one line that stays readable."""
-    try:
-        text = ascii(value) if isinstance(value, str) else repr(value)
-    except (ValueError, RecursionError):  # an int of too many digits; lists too deep
-        return f"a {type(value).__name__} too large to show"
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def require_positive(field: str, value: float, most: float = math.inf) -> None:

@@ -10,12 +10,14 @@ from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
 from agent.comparison.pool import Progress, Report, available_processors, run_plan
 from agent.comparison.result import Comparison
 from agent.comparison.run import build_search
+from tools.declared import names_misfits
 from tools.errors import InvalidInput
 from tools.validation import is_count
 
 ONE_PROBLEM = "it is one problem, whose seeds vary the searchers alone"
 
 
+@names_misfits
 def compare(
     tasks: str | TaskEntry | Sequence[str | TaskEntry],
     searchers: Sequence[str | SearcherEntry] = ("planner", "random", "tpe"),

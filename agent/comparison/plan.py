@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from agent.comparison.budgets import BUDGET_WORDS
+from tools.declared import names_misfits
 from tools.errors import InvalidInput, UnknownName
-from tools.validation import is_count, require_count
+from tools.validation import is_count, require_count, require_instance, require_name, require_plain
 
 MOST_RUNS = 1_000_000
 """Seeds, trials and the like beyond it are slips of the keyboard."""
@@ -24,6 +25,9 @@ class Entry:
     label: str = ""
 
     def __post_init__(self) -> None:
+        require_name("name", self.name)
+        require_instance(f"options of {self.name!r}", self.options, Mapping)
+        require_plain(f"option of {self.name!r}", self.options)
         object.__setattr__(self, "label", self.label or self.name)
 
 
@@ -44,6 +48,7 @@ class Cell:
     seed: int
 
 
+@names_misfits
 @dataclass(frozen=True)
 class Plan:
     """A comparison in plain values; it pickles, and says in summary.json what was done.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -12,9 +11,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from agenttts.cli.completion import DEFAULT_STORAGE
 from agenttts.cli.streams import log_to_stderr, tolerate_any_text
-from tools.errors import AgentttsError, InvalidInput, SessionInterrupted, SpendingCapReached
+from tools.declared import unusable_path
+from tools.errors import AgentttsError, InvalidInput, SpendingCapReached
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 LOG = logging.getLogger(__name__)
@@ -135,25 +134,18 @@ def main() -> None:
         code = _told(FAILED, f"Stopped: {error}")
     except AgentttsError as error:
         code = _told(FAILED, f"Failed: {error}")
-    except SessionInterrupted as stopped:
-        code = _told(INTERRUPTED, f"Interrupted. Finished work is stored; go on with: {_resumption(stopped)}")
     except KeyboardInterrupt:
-        code = _told(INTERRUPTED, "Interrupted.")
+        code = _told(INTERRUPTED, "Interrupted. Finished work is stored; go on with: agenttts resume last")
     except BrokenPipeError:
         sys.stdout = None  # its reader has left, and Python would complain once more at its end
         code = FAILED
     except Exception as error:
+        if isinstance(error, OSError) and (refused := unusable_path(error)) is not None:
+            sys.exit(_told(BAD_INPUT, f"Error: {refused}"))
         LOG.info("an error that no one foresaw", exc_info=True)
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         code = _told(FAILED, f"Failed: {problem} (a fault of agenttts; `agenttts -v ...` shows where)")
     sys.exit(code)
-
-
-def _resumption(stopped: SessionInterrupted) -> str:
-    command = ["agenttts", "resume", stopped.session_id]
-    if stopped.storage != DEFAULT_STORAGE:
-        command += ["--storage", stopped.storage]
-    return shlex.join(command)
 
 
 def _told(code: int, line: str) -> int:

@@ -115,7 +115,7 @@ def named_values(option: str, settings: list[str] | None) -> dict[str, Any]:
             raise InvalidInput(option, f"{setting!r} is not NAME=VALUE")
         try:
             values[name] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             values[name] = text
     return values
 
@@ -139,7 +139,7 @@ def read_measured(path: Path | None) -> Measurements | None:
         return None
     try:
         return Measurements.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInput("--measured", f"{path} cannot be read ({error}); make it with `agenttts measure`") from None
     except InvalidInput as error:
         raise InvalidInput("--measured", f"{path}: {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,6 +14,9 @@ from agenttts.cli.options import DEFAULT_TASK, AsJson, Deadline, MaxGenerations,
 from agenttts.cli.terminal import Terminal
 from environment.model_spec import parse_models
 from tools.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from environment.recorder import Progress as Recorded
 
 
 def record(
@@ -41,25 +44,26 @@ def record(
         raise InvalidInput("TASK", f"{task!r} cannot be recorded; the recordable task is {DEFAULT_TASK}")
     console = Terminal(stderr=True, quiet=as_json)
     columns = ("{task.description}", "{task.fields[generations]:,} generations")
-    with Progress(
+    bar = Progress(
         TextColumn(columns[0]),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(columns[1]),
         TimeRemainingColumn(),
         console=console,
-    ) as bar:
-        shown = bar.add_task("examples", total=2 * examples, generations=0)
-        card = asyncio.run(
-            record_benchmark(
-                parse_models(model or ()),
-                storage,
-                output,
-                examples,
-                lambda p: bar.update(shown, completed=p.done, generations=p.usage.requested),
-                caps,
-            )
-        )
+    )
+    shown = bar.add_task("examples", total=2 * examples, generations=0)
+
+    def report(progress: Recorded) -> None:
+        # Not before: bad input is answered with one line and no bar above it.
+        bar.start()
+        bar.update(shown, completed=progress.done, generations=progress.usage.requested)
+
+    try:
+        card = asyncio.run(record_benchmark(parse_models(model or ()), storage, output, examples, report, caps))
+    finally:
+        if bar.live.is_started:
+            bar.stop()
     if as_json:
         typer.echo(json.dumps(card, indent=2))
     else:

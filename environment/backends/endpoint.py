@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from environment.backends.providers import AZURE, provider_of
+from tools.declared import names_misfits
 from tools.errors import InvalidInput
-from tools.validation import require_count, require_positive
+from tools.validation import require_count, require_instance, require_positive
 
 UNANSWERED = ("empty", "fail")
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie"})
@@ -18,6 +19,7 @@ API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,40}")
 DEPLOYMENT = "/openai/deployments/"
 
 
+@names_misfits
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where an OpenAI-compatible server listens and how hard it may be driven.
@@ -45,6 +47,8 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        require_instance("endpoint.base_url", self.base_url, str)
+        require_instance("endpoint.key_env", self.key_env, str)
         if not self.key_env:
             object.__setattr__(self, "key_env", provider_of(self.base_url).key_env)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_env):

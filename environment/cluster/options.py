@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from tools.errors import InvalidInput
-from tools.validation import is_finite, require_count, shortened
+from tools.text import shortened
+from tools.validation import is_finite, require_count
 
 AUTO, LOCAL = "auto", "local"
 MOST_WORKERS = 10_000

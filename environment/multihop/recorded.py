@@ -18,6 +18,7 @@ from environment.task import Task
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost
 from tools.space import Model
+from tools.validation import require_count
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "multihop.jsonl.xz"
 MODELS = (
@@ -47,14 +48,16 @@ def recorded_task(*, strategy: str = "fusion", strategies: Listed[str] = (), rec
     made by `agenttts record`. The task holds the examples the recording's card says are complete.
     """
     held = load_recording(Path(recording) if recording else RECORDING)
-    name = f"the recording {held.card['name']!r}"
+    for split in ("search_examples", "held_out_examples"):
+        require_count(f"recording {split}", held.card.get(split), EXAMPLES)
+    name = f"the recording {held.name!r}"
     backend = ReplayBackend(held, name)
     task = recordable_task(
         {model.name: backend for model in MODELS},
         strategy=strategy,
         strategies=strategies,
         examples=(int(held.card["search_examples"]), int(held.card["held_out_examples"])),
-        recorded_from=", ".join(held.card["models"]),
+        recorded_from=", ".join(held.models),
         options={"strategy": strategy}
         | ({"strategies": strategies} if strategies else {})
         | ({"recording": recording} if recording else {}),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Required, TypedDict
+from typing import Any, Required, TypedDict, get_type_hints
 
 from environment.pipelines.assembly import TOKENS_OVER_TYPICAL, named_score
 from environment.pipelines.parsers import PARSERS, Parser
 from environment.pipelines.stage import Fuse, PipelineStage, Score, Verifier, Write
 from environment.pipelines.votes import VOTES, Vote
 from storage.sample import SamplingParameters
+from tools.declared import described, misfit
 from tools.errors import InvalidInput, UnknownName
+from tools.text import shortened
 from tools.validation import require_positive
 
 
@@ -56,6 +58,9 @@ def temperatures_of(name: str, settings: StageSettings) -> tuple[float, ...]:
 
 def declared_stage(name: str, write: Write, settings: StageSettings) -> PipelineStage:
     """The stage of a prompt function and its settings. Raises InvalidInput naming what is wrong."""
+    if (found := misfit(get_type_hints(StageSettings), settings)) is not None:
+        field, hint, value = found
+        raise InvalidInput(f"stage {name!r} {field}", f"must be {described(hint)}, got {shortened(value)}")
     for field in ("prompt_tokens", "generation_tokens"):
         if field not in settings:
             raise InvalidInput(f"stage {name!r} {field}", "is missing; give the typical number of tokens")

@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from tools.errors import InvalidInput
+from tools.errors import InvalidInput, SeveralMistakes
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -87,8 +87,7 @@ class Document:
         if len(lines) == 1:
             line, field, problem = lines[0]
             return InvalidInput(f"{self.path} line {line}, {field}", problem)
-        told = "".join(f"\n  line {line}, {field}: {problem}" for line, field, problem in lines)
-        return InvalidInput(str(self.path), f"has {len(lines)} mistakes:{told}")
+        return SeveralMistakes(str(self.path), [f"line {line}, {field}: {problem}" for line, field, problem in lines])
 
     def read(self, model: type[M]) -> M:
         """The values as a model. Raises InvalidInput with every mistake."""

@@ -18,10 +18,13 @@ from environment.pipelines.sources import Source, endpoint_source, recording_sou
 from environment.pipelines.stage import Write
 from environment.task import Example, Task
 from tools.cost import CostModel
+from tools.declared import names_misfits
 from tools.errors import InvalidInput, UnknownName
 from tools.space import Model
+from tools.validation import require_instance, require_instances, require_name, require_positive, require_seed
 
 
+@names_misfits
 class SearchablePipeline:
     """A pipeline of this process that can be searched like a task: its stages in declared order."""
 
@@ -51,8 +54,17 @@ class SearchablePipeline:
         Generations come from the models' endpoints, driven as `endpoints` say; or from a
         `recording`; or from the backends that `connect` opens by model name.
         """
-        if not name:
-            raise InvalidInput("pipeline name", "must not be empty")
+        require_name("pipeline name", name)
+        require_instance("description", description, str)
+        require_instances("models", models, Model)
+        require_instances("endpoints", endpoints, Endpoint)
+        require_instance("recording", recording, str)
+        if cost is not None:
+            require_instance("cost", cost, CostModel)
+        if shuffle is not None:
+            require_seed("shuffle", shuffle)
+        if budget is not None:
+            require_positive("budget", budget)
         self.name = name
         self.models = tuple(models)
         if not self.models:
@@ -69,6 +81,7 @@ class SearchablePipeline:
         self._declared: list[Any] = []
         self._module = _calling_module()
 
+    @names_misfits
     def task(self) -> Task:
         """The pipeline as a task. Raises InvalidInput naming what is wrong with it."""
         split = self._split()
@@ -93,6 +106,7 @@ class SearchablePipeline:
             raise InvalidInput(f"pipeline {self.name!r}", "has no stage yet; declare one")
         return tuple(self._parts)
 
+    @names_misfits
     def declare(self, name: str, write: Write, settings: StageSettings) -> None:
         """Makes a stage of a prompt function and its settings, and takes it in."""
         stage = declared_stage(name, write, settings)
@@ -180,9 +194,13 @@ def _rows(examples: str | Path | Sequence[Any], name: str) -> Sequence[Example]:
     return listed
 
 
+OURS = ("environment.pipelines", "tools.declared")
+"""The modules through which a pipeline's construction goes."""
+
+
 def _calling_module() -> str:
     """The module whose code builds the pipeline: the first frame outside of this package's."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("environment.pipelines"):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(OURS):
         frame = frame.f_back
     return str(frame.f_globals.get("__name__", ""))

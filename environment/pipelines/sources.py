@@ -64,12 +64,12 @@ def recording_source(models: Sequence[Model], recording: str, folder: Path) -> S
         shipped = ", ".join(sorted(found.name.removesuffix(SUFFIX) for found in RECORDINGS.glob(f"*{SUFFIX}")))
         raise InvalidInput("recording", f"there is no {recording!r}; name a {SUFFIX} file or one of: {shipped}")
     held = Recording.read(path)
-    known = list(held.card["models"])
+    known = held.models
     for model in models:
         if model.name not in known:
             raise InvalidInput(
                 f"model {model.name!r}", f"is not in the recording {recording!r}, which holds: {', '.join(known)}"
             )
     remedy = "a changed prompt or data set has no recorded answers: give the models endpoints in place of the recording"
-    backend = ReplayBackend(held, f"the recording {held.card['name']!r}", remedy)
+    backend = ReplayBackend(held, f"the recording {held.name!r}", remedy)
     return Source(lambda: {model.name: backend for model in models}, ", ".join(known))

@@ -104,7 +104,7 @@ def _unpacked(value: Any, field: str) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{field} is a text, but not JSON: {error}") from None
 
 

@@ -22,8 +22,8 @@ from storage.transcript import Transcript
 from tools.errors import InvalidInput
 from tools.space import Allocation, SearchSpace
 from tools.space_values import space_of
+from tools.text import shortened
 from tools.trial import Guideline, Trial
-from tools.validation import shortened
 
 Fields = Mapping[str, Any]
 Checked = TypeVar("Checked")
