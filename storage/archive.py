@@ -17,6 +17,7 @@ from storage.database import Database
 from storage.evaluation import Evaluation
 from storage.fault import FaultSum
 from storage.faults import SessionFaults
+from storage.listing import record_of
 from storage.schema import (
     EvaluationDrawsRow,
     EvaluationRow,
@@ -79,7 +80,7 @@ class Archive:
         with self._database.transaction() as session:
             session.add(row)
             session.flush()
-            return _record(row)
+            return record_of(row)
 
     def adopt_session(self, record: SessionRecord, setup: Mapping[str, Any] | None) -> None:
         """Stores a session of another database under its own id."""
@@ -118,7 +119,7 @@ class Archive:
         """Every session, the newest first."""
         with self._database.transaction() as session:
             rows = session.scalars(select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id))
-            return [_record(row) for row in rows]
+            return [record_of(row) for row in rows]
 
     def set_state(self, session_id: str, state: SessionState, problem: str = "") -> None:
         """Notes where a session stands and, for a failed one, why."""
@@ -245,12 +246,6 @@ class Archive:
         )
         now = f"is {state}" if state else "does not exist"
         return f"session {session_id}: trial {trial.number} {now} and cannot become {trial.state}"
-
-
-def _record(row: SessionRow) -> SessionRecord:
-    return SessionRecord(
-        row.id, SessionConfig(**row.config), SessionState(row.state), row.created, row.updated, row.problem
-    )
 
 
 def _trial_row(session_id: str, trial: Trial) -> TrialRow:

@@ -44,7 +44,7 @@ def render(template: str, **values: Any) -> str:
         f"script-src {' '.join(_hash(script) for script in scripts)}"
     )
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             policy=policy,
@@ -58,7 +58,7 @@ def render(template: str, **values: Any) -> str:
 
 def answer_block(result: Result) -> str:
     """The answer alone, for a notebook; it needs neither plotly nor a script."""
-    block: str = _environment().get_template("notebook.html.j2").render(result=result, answer=answer_of(result))
+    block: str = environment().get_template("notebook.html.j2").render(result=result, answer=answer_of(result))
     return block
 
 
@@ -69,10 +69,11 @@ def figure_json(plot: Plot) -> Markup:
     return Markup(escaped)  # noqa: S704 - escaped
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+@lru_cache
+def environment(*folders: Path) -> Environment:
+    """The templates of some folders, then ours; everything that they show is escaped and made visible."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "import": ("import_:import_", "Bring a log's session into a database, whole or not at all."),
     "serve": ("serve:serve", "Answer chat requests with a session's best allocation until interrupted."),
+    "ui": ("ui:ui", "Show the stored sessions in the browser: live progress, reports, stop and resume."),
     "record": (
         "record:record",
         "Fill the sample store for every allocation of a task's grid and write it as one file.",

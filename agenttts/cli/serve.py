@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import socket
 from typing import Annotated
 
 import typer
 
 from agenttts.cli.options import DEFAULT_STORAGE, Storage
 from agenttts.cli.terminal import Terminal
+from agenttts.serving.listening import is_loopback, listen, own_names
 from tools.errors import InvalidInput
 
 SPARE_CONNECTIONS = 64
@@ -51,18 +50,17 @@ def serve(
     from agent.winner import load_winner
 
     token = os.environ.get(token_env, "")
-    if not token and not _is_loopback(host):
+    if not token and not is_loopback(host):
         raise InvalidInput("--host", f"{host} can be reached by others: put a bearer token into {token_env} first")
     winner = load_winner(session, storage, task)
     pipeline = winner.allocated()
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         bound = listening.getsockname()[1]
-        names = {host, "localhost", "127.0.0.1", "[::1]"}
         settings = ServeSettings(
             model=winner.task.name,
             input_field=input_field,
             token=token,
-            hosts=tuple(sorted(f"{name}:{bound}" for name in names)),
+            hosts=own_names(host, bound),
             most_bytes=most_bytes,
             concurrency=concurrency,
             timeout=timeout,
@@ -78,18 +76,3 @@ def serve(
         most = concurrency + settings.waiting + SPARE_CONNECTIONS
         config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False, limit_concurrency=most)
         uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise InvalidInput("--port", f"cannot listen at {host} port {port}: {error.strerror or error}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,0 +1,57 @@
+"""Many sessions at a glance, in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from storage.database import Database
+from storage.schema import SessionRow, TrialRow
+from storage.session import SessionConfig, SessionRecord, SessionState
+from tools.trial import TrialState
+
+MOST_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session with how many trials it planned and completed, and its highest search score (None without one)."""
+
+    record: SessionRecord
+    planned: int
+    complete: int
+    best: float | None
+
+
+def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0) -> Sequence[Listed]:
+    """The newest sessions first, `most` of them, leaving out the first `after`. Raises StorageError."""
+    newest = select(SessionRow.id).order_by(SessionRow.created.desc(), SessionRow.id).limit(most).offset(after)
+    trials = (
+        select(
+            TrialRow.session_id,
+            func.count().label("planned"),
+            func.count().filter(TrialRow.state == str(TrialState.COMPLETE)).label("complete"),
+            func.max(TrialRow.score).label("best"),
+        )
+        .where(TrialRow.session_id.in_(newest))
+        .group_by(TrialRow.session_id)
+        .subquery()
+    )
+    query = (
+        select(SessionRow, trials.c.planned, trials.c.complete, trials.c.best)
+        .outerjoin(trials, trials.c.session_id == SessionRow.id)
+        .where(SessionRow.id.in_(newest))
+        .order_by(SessionRow.created.desc(), SessionRow.id)
+    )
+    with database.transaction() as session:
+        rows = session.execute(query).all()
+    return [Listed(record_of(row), planned or 0, complete or 0, best) for row, planned, complete, best in rows]
+
+
+def record_of(row: SessionRow) -> SessionRecord:
+    """The value of a stored session."""
+    return SessionRecord(
+        row.id, SessionConfig(**row.config), SessionState(row.state), row.created, row.updated, row.problem
+    )
