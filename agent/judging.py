@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.recommendation import recommend_front
 from agent.search import Search
+from agent.searcher import Problem
 from environment.task import HELD_OUT, SEARCH, Task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.evaluation import Evaluation
 from tools.errors import AgentttsError
-from tools.space import Allocation, Model, SearchSpace, Subtask
+from tools.space import Allocation, Model, Subtask
+from tools.trial import Trial
 
 BEST = "best"
 LARGEST = "largest model everywhere"
@@ -39,23 +41,12 @@ class Judge:
         recommended = self.search.recommended
         if recommended is None:
             raise AgentttsError(f"session {self.session_id}: no trial was completed, there is nothing to judge")
-        budget = self.search.problem.budget
-        contenders = {
-            BEST: recommended.allocation,
-            LARGEST: naive_allocation(self.task, budget, largest=True),
-            SMALLEST: naive_allocation(self.task, budget, largest=False),
-        }
-        fitting = {label: allocation for label, allocation in contenders.items() if allocation is not None}
-        await self._score(fitting, SEARCH)
-        await self._score(fitting, HELD_OUT)
-        if front:
-            points = recommend_front(self.search.problem, self.search.trials)
-            await self._score({f"{ON_FRONT}{trial.number}": trial.allocation for trial in points}, HELD_OUT)
+        await self._score(judged_allocations(self.search.problem, self.search.trials, recommended, front=front))
 
-    async def _score(self, allocations: Mapping[str, Allocation], split: str) -> None:
-        known = self.archive.evaluations(self.session_id)
-        for label, allocation in allocations.items():
-            if any(evaluation.label == label and evaluation.split == split for evaluation in known):
+    async def _score(self, allocations: Mapping[tuple[str, str], Allocation]) -> None:
+        known = {(evaluation.label, evaluation.split) for evaluation in self.archive.evaluations(self.session_id)}
+        for (label, split), allocation in allocations.items():
+            if (label, split) in known:
                 continue
             outcome = await self.runner.run(allocation, self.task.examples(split))
             cost = self.task.cost.total(self.task.space, allocation)
@@ -63,7 +54,26 @@ class Judge:
             self.archive.save_evaluation(self.session_id, evaluation, outcome.draws)
 
 
-def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation | None:
+def judged_allocations(
+    problem: Problem, trials: Sequence[Trial], recommended: Trial, *, front: bool
+) -> dict[tuple[str, str], Allocation]:
+    """What is judged, by label and split, in the order of judging."""
+    contenders = {
+        BEST: recommended.allocation,
+        LARGEST: naive_allocation(problem, largest=True),
+        SMALLEST: naive_allocation(problem, largest=False),
+    }
+    judged = {
+        (label, split): allocation
+        for split in (SEARCH, HELD_OUT)
+        for label, allocation in contenders.items()
+        if allocation is not None
+    }
+    points = recommend_front(problem, trials) if front else []
+    return judged | {(f"{ON_FRONT}{trial.number}", HELD_OUT): trial.allocation for trial in points}
+
+
+def naive_allocation(problem: Problem, *, largest: bool) -> Allocation | None:
     """One size of model for every subtask, with the most samples, equal for all, that budget and caps allow.
 
     None where not even one sample of each fits.
@@ -72,9 +82,8 @@ def naive_allocation(task: Task, budget: float, *, largest: bool) -> Allocation 
     def pick(subtask: Subtask) -> Model:
         return subtask.by_size[-1 if largest else 0]
 
-    space: SearchSpace = task.space
-    for count in reversed(space.sample_counts):
-        allocation = Allocation({s.name: s.usual(pick(s)).choice(count) for s in space.subtasks})
-        if space.feasible(allocation, budget, task.cost, task.caps):
+    for count in reversed(problem.space.sample_counts):
+        allocation = Allocation({s.name: s.usual(pick(s)).choice(count) for s in problem.space.subtasks})
+        if problem.feasible(allocation):
             return allocation
     return None

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent.judging import BEST
-from agent.preparation import prepare
-from agent.setup import problem_values
+from agent.preparation import prepare, session_task
+from agent.replay import Decisions, Divergence, replay_decisions
+from agent.rescoring import Scores, derive_scores
+from agent.setup import problem_values, software
+from environment.memory_store import MemoryStore
+from environment.pipelines.loading import as_task
+from environment.pipelines.searchable import SearchablePipeline
+from environment.task import TASKS, Task, load_task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.log.importing import import_session
+from storage.log.reading import Log, LoggedSample, read_log
 from storage.log.writing import write_log
 from storage.session import SessionRecord, SessionState
 from tools.errors import InvalidInput
+from tools.validation import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,80 @@ def import_log(log: str | Path, storage: str = DEFAULT_URL) -> ImportedLog:
     with Database.open(storage) as database:
         record, new = import_session(database, Path(log), recommended=BEST)
         return ImportedLog(record.id, record.state, new)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A log whose every decision was made again.
+
+    `scores` is how many scores were derived again, `unscored` why not all or none were, "" where all were.
+    `divergence` is the first decision or score that is another one now, None where all are the same.
+    `made_with` is the software of the session where the log tells it, `here` that of the replay.
+    """
+
+    session_id: str
+    state: SessionState
+    decisions: Decisions
+    scores: int
+    unscored: str
+    divergence: Divergence | None
+    made_with: Mapping[str, Any] | None
+    here: Mapping[str, Any]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing diverged."""
+        return self.divergence is None
+
+
+def replay_log(log: str | Path, *, task: str | Task | SearchablePipeline | None = None) -> Replay:
+    """Makes every decision in a log again, from the log alone: no task, no database, no network.
+
+    Where the log holds samples, or its task is simulated, the scores are derived again too by the task: the
+    registered one of the log's name, or `task`. A log may name any file or module of this machine: what is not
+    registered is loaded only where it is given here. Raises InvalidInput for a log that is damaged.
+    """
+    samples = MemoryStore()
+    read = read_log(Path(log), partial(_keep, samples))
+    decisions = replay_decisions(read)
+    derived, unscored = Scores(0), "a decision differs"
+    if decisions.divergence is None:
+        found, unscored = _task_of(read, task)
+        if found is not None:
+            derived = asyncio.run(derive_scores(read, found, samples))
+    return Replay(
+        session_id=read.record.id,
+        state=read.record.state,
+        decisions=decisions,
+        scores=derived.derived,
+        unscored=unscored,
+        divergence=decisions.divergence or derived.divergence,
+        made_with=read.setup["made_with"],
+        here=software(),
+    )
+
+
+def _keep(samples: MemoryStore, told: LoggedSample) -> None:
+    if told.request is not None and told.sample is not None:
+        samples.put([(told.request, told.index, told.sample)])
+
+
+def _task_of(log: Log, given: str | Task | SearchablePipeline | None) -> tuple[Task | None, str]:
+    """The task that can derive the scores, or why there is none."""
+    config = log.record.config
+    if not (log.with_samples or config.simulated):
+        return None, "the log holds no samples; `agenttts export --with-samples` puts them in"
+    if given is None and config.task not in TASKS.names():
+        return None, f"the task {shortened(config.task)} is not registered here; name it where it may be loaded"
+    try:
+        if given is None:
+            return session_task(config), ""
+        loaded = load_task(given, **config.task_options) if isinstance(given, str) else as_task(given)
+        return session_task(config, loaded), ""
+    except InvalidInput as error:
+        if given is not None:
+            raise
+        return None, f"the task cannot be loaded: {error}"
 
 
 def _setup_of_old(record: SessionRecord) -> Mapping[str, Any]:

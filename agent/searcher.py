@@ -11,6 +11,7 @@ from typing import Any
 from storage.transcript import Transcript
 from tools.cost import CostModel
 from tools.cost_table import CostTable
+from tools.errors import AgentttsError
 from tools.limits import Cap, Limits
 from tools.registry import Registry, built
 from tools.space import Allocation, SearchSpace
@@ -111,6 +112,18 @@ class Searcher(ABC):
         """
 
     @classmethod
+    def rehearsing(
+        cls, problem: Problem, seed: int, transcripts: Sequence[Transcript], options: Mapping[str, Any]
+    ) -> Searcher:
+        """A searcher for the replay of a log, which anyone may have written: it opens no file and no connection.
+
+        Every model call is answered from `transcripts`, in their order, and `drain_transcripts` gives them
+        again as the searcher notes them now. `ask` and `conclude` raise Diverged where another call is wanted
+        than the next of them. Raises InvalidInput.
+        """
+        return built(f"searcher {cls.name!r}", cls, options, problem, seed)
+
+    @classmethod
     def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options as sessions store them: with the content of the files that they name. Raises InvalidInput."""
         return dict(options)
@@ -120,6 +133,17 @@ class Searcher(ABC):
         return []
 
 
+class Diverged(AgentttsError):
+    """In a replay, a model call is another one than the logged one; `call` counts from 0 within the session."""
+
+    def __init__(self, message: str, call: int, field: str, logged: object, replayed: object) -> None:
+        super().__init__(message)
+        self.call = call
+        self.field = field
+        self.logged = logged
+        self.replayed = replayed
+
+
 SEARCHERS: Registry[type[Searcher]] = Registry("searcher", "agenttts.searchers")
 
 
@@ -127,3 +151,11 @@ def build_searcher(name: str, problem: Problem, seed: int, /, **options: Any) ->
     """The searcher called `name`, ready to ask. Raises UnknownName, also for an option it lacks; InvalidInput."""
     require_seed("seed", seed)
     return built(f"searcher {name!r}", SEARCHERS.get(name), options, problem, seed)
+
+
+def rehearsing_searcher(
+    name: str, problem: Problem, seed: int, transcripts: Sequence[Transcript], options: Mapping[str, Any]
+) -> Searcher:
+    """The searcher called `name` for the replay of a log (Searcher.rehearsing). Raises UnknownName, InvalidInput."""
+    require_seed("seed", seed)
+    return SEARCHERS.get(name).rehearsing(problem, seed, transcripts, options)

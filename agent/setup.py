@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
-from agent.pricing import caps_from_dicts
+from agent.pricing import LIMIT, NAMED, SETTINGS
 from agent.searcher import Problem
 from storage.session import SessionConfig
 from tools.cost import COSTS
+from tools.limits import Cap
 from tools.registry import built
 from tools.space_values import space_of, space_values
 
@@ -43,7 +44,9 @@ def problem_of(values: Mapping[str, Any], config: SessionConfig) -> Problem:
         values["task"],
         values["description"],
         dict(values["metrics"]),
-        caps_from_dicts(config.caps),
+        tuple(
+            Cap(built(f"cap {cap[NAMED]!r}", COSTS.get(cap[NAMED]), cap[SETTINGS]), cap[LIMIT]) for cap in config.caps
+        ),
     )
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from agent.comparison.compare import compare
     from agent.comparison.plan import SearcherEntry, TaskEntry
     from agent.comparison.result import Comparison
-    from agent.log import export_log, import_log
+    from agent.log import export_log, import_log, replay_log
     from agent.measurement import measure_recording, measure_session
     from agent.mlflow_observer import MlflowObserver
     from agent.observers import Observers
@@ -90,6 +90,7 @@ _LAZY = {
     "load_result": "agent.session",
     "export_log": "agent.log",
     "import_log": "agent.log",
+    "replay_log": "agent.log",
     "measure_recording": "agent.measurement",
     "measure_session": "agent.measurement",
     "Front": "agent.pareto",
@@ -163,6 +164,7 @@ __all__ = [
     "optuna",
     "pareto",
     "parsers",
+    "replay_log",
     "resume",
     "run",
     "votes",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from agent.feasible import FeasibleSpace
 from agent.llm.answers import proposal_form, proposal_schema, read_proposals
 from agent.llm.briefing import batch_lines, flat_spread, guideline_lines, history_values, problem_values
-from agent.llm.chat import ChatModel, OpenAIChat, ReplayChat
+from agent.llm.chat import ChatModel, OpenAIChat, ReplayChat, Silent
 from agent.llm.context import Context
 from agent.llm.conversation import Conversation, extended
 from agent.llm.extent import Extent, extents
@@ -22,6 +22,7 @@ from environment.prompt_template import PromptTemplate
 from storage.sample import Message
 from storage.transcript import Transcript
 from tools.errors import InvalidInput
+from tools.registry import built
 from tools.space import Allocation
 from tools.trial import Guideline, Trial
 
@@ -66,6 +67,14 @@ class AgentSearcher(Searcher):
     def connect(self) -> ChatModel:
         """The model to converse with. Raises InvalidInput where the settings name none."""
         return OpenAIChat(self.settings, self.seed)
+
+    @classmethod
+    def rehearsing(
+        cls, problem: Problem, seed: int, transcripts: Sequence[Transcript], options: Mapping[str, Any]
+    ) -> Searcher:
+        chat = ReplayChat(transcripts, Silent(str(options.get("model", "")), len(transcripts)))
+        kind: Any = type(cls.__name__, (cls,), {"connect": lambda _: chat})
+        return built(f"searcher {cls.name!r}", cast(type[Searcher], kind), options, problem, seed)
 
     def begin(self, n: int) -> list[Proposal]:
         """The first batch; nothing was tried."""

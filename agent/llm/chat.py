@@ -14,12 +14,13 @@ import tenacity
 
 from agent.llm.context import ContextExceeded, says_too_long, stated_context
 from agent.llm.settings import AgentSettings
+from agent.searcher import Diverged
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_client import client
 from environment.backends.endpoint_faults import is_passing, readable
 from environment.spans import chat_span
 from storage.transcript import Transcript
-from tools.errors import AgentttsError, EndpointError, InvalidInput
+from tools.errors import EndpointError, InvalidInput
 
 LOG = logging.getLogger(__name__)
 ANSWER_LIMIT = 20_000
@@ -203,7 +204,7 @@ class OpenAIChat:
 class ReplayChat:
     """Answers from stored transcripts in their order, then from a live model.
 
-    Raises AgentttsError when a question differs from the stored one: the session would no longer
+    Raises Diverged when a question differs from the stored one: the session would no longer
     be the one that was recorded.
     """
 
@@ -231,14 +232,38 @@ class ReplayChat:
         asked, recorded = json.dumps(list(messages), sort_keys=True), json.dumps(list(stored.messages), sort_keys=True)
         if asked != recorded:
             place = next((i for i, (a, b) in enumerate(zip(asked, recorded, strict=False)) if a != b), 0)
-            raise AgentttsError(
+            raise Diverged(
                 f"transcript {self._next} ({stored.purpose}, batch {stored.batch}) differs at character {place}: "
-                f"now {asked[place : place + 60]!r}, stored {recorded[place : place + 60]!r}"
+                f"now {asked[place : place + 60]!r}, stored {recorded[place : place + 60]!r}",
+                self._next,
+                "messages",
+                list(stored.messages),
+                list(messages),
             )
         self._next += 1
         if stored.context is not None:
             raise ContextExceeded(stored.problem, stored.context)
         return answer_of(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """In place of a live model where a log is replayed: raises Diverged when asked after all `calls` of the log."""
+
+    name: str
+    calls: int
+
+    def complete(
+        self,
+        messages: Messages,
+        *,
+        max_tokens: int,
+        schema: Mapping[str, Any] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> ChatAnswer:
+        raise Diverged(
+            f"more is asked than the {self.calls} logged calls", self.calls, "messages", None, list(messages)
+        )
 
 
 def answer_of(transcript: Transcript) -> ChatAnswer:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.llm.agent_searcher import AgentSearcher
 from agent.llm.briefing import BEFORE_ALL
-from agent.llm.experience import portable_experience, read_experience
+from agent.llm.experience import FIELD, portable_experience, read_experience
 from agent.llm.extent import Extent
-from agent.searcher import Problem, Proposal
+from agent.searcher import Problem, Proposal, Searcher
+from storage.transcript import Transcript
+from tools.errors import InvalidInput
 
 
 class MlCopilotSearcher(AgentSearcher):
@@ -25,6 +27,14 @@ class MlCopilotSearcher(AgentSearcher):
         """`similar` is what `read_experience` takes, `options` are those of AgentSettings. Raises InvalidInput."""
         self._experience = read_experience(similar)
         super().__init__(problem, seed, **options)
+
+    @classmethod
+    def rehearsing(
+        cls, problem: Problem, seed: int, transcripts: Sequence[Transcript], options: Mapping[str, Any]
+    ) -> Searcher:
+        if isinstance(options.get("similar"), str):
+            raise InvalidInput(FIELD, "is the name of a file, not its content; the session is older than logs")
+        return super().rehearsing(problem, seed, transcripts, options)
 
     @classmethod
     def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:

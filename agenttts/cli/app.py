@@ -41,6 +41,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write a session as one self-contained log; or its best allocation as a pipeline; or an Optuna study.",
     ),
     "import": ("import_:import_", "Bring a log's session into a database, whole or not at all."),
+    "replay": (
+        "replay:replay",
+        "Make every decision of a log again, offline, and compare: exit code 1 where one differs.",
+    ),
     "serve": ("serve:serve", "Answer chat requests with a session's best allocation until interrupted."),
     "ui": ("ui:ui", "Show the stored sessions in the browser: live progress, reports, stop and resume."),
     "record": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import insert, select
@@ -9,10 +10,11 @@ from sqlalchemy import insert, select
 from storage.archive import Archive
 from storage.database import Database
 from storage.log.reading import Log, LoggedSample, read_log
+from storage.log.values import spending_fields
 from storage.log.writing import write_log
 from storage.sample import GenerationRequest, Sample
 from storage.samples import SampleStore
-from storage.schema import SampleDigestRow, TrialDrawsRow, TrialRow
+from storage.schema import FaultRow, SampleDigestRow, SpendingRow, TrialDrawsRow, TrialRow
 from storage.session import SessionRecord
 from tools.errors import AgentttsError, InvalidInput
 
@@ -70,6 +72,8 @@ def _store(database: Database, archive: Archive, log: Log) -> None:
         ]
         if drawn:
             session.execute(insert(TrialDrawsRow), drawn)
+        session.add(SpendingRow(session_id=session_id, **spending_fields(log.spending)))
+        session.add_all(FaultRow(session_id=session_id, **asdict(fault)) for fault in log.faults)
 
 
 class _Samples:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
+from storage.fault import FaultKind
+from storage.schema import LONGEST_ENDPOINT, LONGEST_MODEL
 from tools.text import unstorable_in
 
 FORMAT = "agenttts-log"
@@ -25,6 +27,7 @@ def _storable(value: Any) -> Any:
 Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=0, le=MOST)]
+LargeCount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Batch = Annotated[int, Field(ge=-1, le=MOST)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Plain = Annotated[dict[str, Any], AfterValidator(_storable)]
@@ -178,6 +181,14 @@ class TranscriptLine(Line):
     call: dict[str, Any]
 
 
+class ToolCallValues(Part):
+    """A function that the search agent's model wanted called."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class CallValues(Part):
     """The call in a transcript line."""
 
@@ -192,7 +203,7 @@ class CallValues(Part):
     latency: FiniteFloat = 0.0
     accepted: bool = True
     problem: str = ""
-    tool_calls: list[dict[str, str]] = Field(default_factory=list)
+    tool_calls: list[ToolCallValues] = Field(default_factory=list)
     prompt: str = ""
     context: Count | None = None
 
@@ -242,6 +253,39 @@ class WholeSampleLine(SampleLine):
     mean_logprob: FiniteFloat | None
 
 
+class SpendingCapValues(Part):
+    """See tools.spending.SpendingCaps; `deadline` in ISO 8601."""
+
+    max_generations: int | None = None
+    max_tokens: int | None = None
+    max_dollars: FiniteFloat | None = None
+    deadline: Text | None = None
+
+
+class SpendingLine(Line):
+    """What the session may spend and has spent, with what requests under way may come to."""
+
+    caps: SpendingCapValues
+    generations: LargeCount
+    tokens: LargeCount
+    picodollars: LargeCount
+
+
+class FaultLine(Line):
+    """What went wrong at an endpoint in one way, summed; see storage.fault.FaultSum."""
+
+    endpoint: Annotated[Text, Field(max_length=LONGEST_ENDPOINT)]
+    model: Annotated[Text, Field(max_length=LONGEST_MODEL)]
+    fault: Annotated[str, Field(pattern=f"^({'|'.join(FaultKind)})$")]
+    count: Count
+    retried: Count
+    waited: FiniteFloat
+    lost_generations: LargeCount
+    lost_prompt_tokens: LargeCount
+    lost_generation_tokens: LargeCount
+    lost_picodollars: LargeCount
+
+
 class ResultLine(Line):
     """How the session stands. `recommended` is a trial's number, once it is decided."""
 
@@ -266,6 +310,8 @@ KINDS: Mapping[str, type[Line]] = {
     "evaluation": EvaluationLine,
     "request": RequestLine,
     "sample": SampleLine,
+    "spending": SpendingLine,
+    "fault": FaultLine,
     "result": ResultLine,
     "end": EndLine,
 }

@@ -13,11 +13,22 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from storage.evaluation import Evaluation
+from storage.fault import FaultSum
 from storage.log.chain import canonical, read_chain
 from storage.log.lines import KINDS, VERSION, CallValues, CapValues, Part, WholeSampleLine
-from storage.log.values import call_of, evaluation_of, sample_digest, sample_of, trial_of
+from storage.log.values import (
+    call_of,
+    evaluation_of,
+    fault_of,
+    fault_place,
+    sample_digest,
+    sample_of,
+    spending_of,
+    trial_of,
+)
 from storage.sample import GenerationRequest, Sample
 from storage.session import SessionConfig, SessionRecord, SessionState
+from storage.spending import SpendingRecord
 from storage.transcript import Transcript
 from tools.errors import InvalidInput
 from tools.space import Allocation, SearchSpace
@@ -67,6 +78,8 @@ class Log:
     guidelines: list[Guideline] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     draws: dict[int | tuple[str, str], Mapping[str, int] | None] = field(default_factory=dict)
+    spending: SpendingRecord = SpendingRecord()  # noqa: RUF009 - it is frozen
+    faults: list[FaultSum] = field(default_factory=list)
     recommended: int | None = None
     samples: int = 0
     lines: int = 0
@@ -128,12 +141,14 @@ class _Reader:
             "evaluation": self._evaluation,
             "request": self._asked,
             "sample": self._sample,
+            "spending": self._spending,
+            "fault": self._fault,
             "result": self._result,
             "end": self._end,
         }
         for values in lines:
             kind = values["kind"]
-            once = kind in ("result", "end")
+            once = kind in ("spending", "result", "end")
             if kind not in kinds or RANKS[kind] < self._rank + once or (kind == "end" and self._rank < RANKS["result"]):
                 raise self._wrong(f"is a line of kind {kind}, which does not belong here")
             if kind not in ("trial", "score"):
@@ -241,6 +256,15 @@ class _Reader:
                 raise self._wrong("is a sample whose content its SHA-256 does not stand for")
             told = replace(told, request=self._request, sample=sample)
         self._take(told)
+
+    def _spending(self, log: Log, values: Fields) -> None:
+        log.spending = self._made(lambda: spending_of(values))
+
+    def _fault(self, log: Log, values: Fields) -> None:
+        fault = fault_of(values)
+        if log.faults and fault_place(log.faults[-1]) >= fault_place(fault):
+            raise self._wrong("is a fault out of its order")
+        log.faults.append(fault)
 
     def _result(self, log: Log, values: Fields) -> None:
         if log.samples != sum(self._drawn.values()):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from storage.evaluation import Evaluation
+from storage.fault import FaultKind, FaultSum
 from storage.log.chain import canonical, digest
 from storage.sample import Sample
+from storage.spending import SpendingRecord
 from storage.transcript import Transcript
 from tools.space import Allocation
+from tools.spending import SpendingCaps, Spent
 from tools.trial import Guideline, StageScore, Trial, TrialState, Usage
 
 Fields = dict[str, Any]
@@ -66,6 +70,27 @@ def evaluation_fields(evaluation: Evaluation, draws: Mapping[str, int] | None) -
         "stages": stage_fields(evaluation.stage_scores),
         "draws": None if draws is None else dict(draws),
     }
+
+
+def spending_fields(record: SpendingRecord) -> Fields:
+    """What a session may spend and what it spent; what requests under way may come to counts as spent."""
+    used = record.spent + record.reserved
+    return {
+        "caps": record.caps.to_dict(),
+        "generations": used.generations,
+        "tokens": used.tokens,
+        "picodollars": used.picodollars,
+    }
+
+
+def fault_fields(fault: FaultSum) -> Fields:
+    """What went wrong at an endpoint in one way."""
+    return {("fault" if name == "kind" else name): value for name, value in asdict(fault).items()}
+
+
+def fault_place(fault: FaultSum) -> tuple[str, str, str]:
+    """By what faults are told apart, and put in order."""
+    return fault.endpoint, fault.model, fault.kind
 
 
 def sample_fields(sample: Sample) -> Fields:
@@ -125,6 +150,18 @@ def evaluation_of(fields: Mapping[str, Any]) -> Evaluation:
         fields["cost"],
         stages_of(fields["stages"]),
     )
+
+
+def spending_of(fields: Mapping[str, Any]) -> SpendingRecord:
+    """The inverse of `spending_fields`. Raises InvalidInput, or ValueError for a deadline that is none."""
+    spent = Spent(fields["generations"], fields["tokens"], fields["picodollars"])
+    return SpendingRecord(SpendingCaps.from_dict(fields["caps"]), spent)
+
+
+def fault_of(fields: Mapping[str, Any]) -> FaultSum:
+    """The inverse of `fault_fields`."""
+    names = (entry.name for entry in dataclass_fields(FaultSum) if entry.name != "kind")
+    return FaultSum(kind=FaultKind(fields["fault"]), **{name: fields[name] for name in names})
 
 
 def sample_of(fields: Mapping[str, Any]) -> Sample:

@@ -18,16 +18,20 @@ from storage.log.lines import FORMAT, VERSION
 from storage.log.values import (
     call_fields,
     evaluation_fields,
+    fault_fields,
+    fault_place,
     guideline_fields,
     sample_digest,
     sample_fields,
     score_fields,
+    spending_fields,
     trial_fields,
 )
 from storage.sample import Sample
 from storage.samples import SampleStore
 from storage.schema import EvaluationDrawsRow, RequestRow, SampleDigestRow, TrialDrawsRow, TrialRow
 from storage.session import SessionRecord
+from storage.spending import SpendingRecord
 from tools.errors import InvalidInput, StorageError
 from tools.trial import Trial, TrialState
 
@@ -84,6 +88,10 @@ class _Writer:
         evaluations = self._archive.evaluations(self._id)
         self._evaluations(evaluations)
         self._samples()
+        if (spending := self._archive.spending(self._id)) != SpendingRecord():
+            line("spending", **spending_fields(spending))
+        for fault in sorted(self._archive.faults(self._id), key=fault_place):
+            line("fault", **fault_fields(fault))
         chosen = _recommended(trials, evaluations, recommended)
         line("result", state=str(record.state), failure=record.problem, recommended=chosen)
         self._chain.end()

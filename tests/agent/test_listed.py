@@ -132,7 +132,7 @@ def test_the_frame_and_the_naive_allocations_name_what_is_listed() -> None:
         "s1.temperature",
     ]
     task = load_task("multihop-recorded", strategies={"qa": ["majority", "fusion"]})
-    naive = naive_allocation(task, task.space.default_budget(task.cost), largest=True)
+    naive = naive_allocation(problem_of(task.space, task.cost), largest=True)
     assert naive is not None
     assert [choice.strategy for choice in naive.values()] == [None, "majority"]
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from storage.session import SessionState
 from tests.agent.test_faulty_endpoints import found
 from tests.environment.faulty_recording import few_examples, recording
 from tools.errors import EndpointError, InvalidInput, StorageError
+from tools.spending import SpendingCaps
 
 POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 
@@ -39,7 +41,8 @@ POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Result]:
     """A finished session on five examples of the recorded benchmark, and the database it is in."""
     url = f"sqlite:///{tmp_path_factory.mktemp('searched') / 'a.db'}"
-    return url, run(few_examples(), trials=4, seed=7, batch=2, storage=url, front=True)
+    spending = SpendingCaps(max_generations=10_000, deadline=datetime(2126, 1, 1, tzinfo=UTC))
+    return url, run(few_examples(), trials=4, seed=7, batch=2, storage=url, front=True, spending=spending)
 
 
 @pytest.fixture(
@@ -159,6 +162,10 @@ def test_an_unfinished_session_goes_on_in_another_database(tmp_path: Path, elsew
     assert found(resume("last", elsewhere, task=task)) == undisturbed()
 
 
+LOST = {"count": 2, "retried": 1, "waited": 0.5, **{f"lost_{name}": 0 for name in ("generations", "picodollars")}}
+LOST |= {"lost_prompt_tokens": 5, "lost_generation_tokens": 2**40}
+
+
 @pytest.fixture(scope="module")
 def whole(searched: tuple[str, Result], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The session's log with its samples, made to hold a line of every kind."""
@@ -167,7 +174,9 @@ def whole(searched: tuple[str, Result], tmp_path_factory: pytest.TempPathFactory
     told = lines(path)
     place = next(n for n, line in enumerate(told) if line["kind"] == "guideline")
     call = {"batch": 0, "attempt": 0, "purpose": "propose", "model": "m", "messages": [{"role": "user"}], "answer": "?"}
-    told[-1]["count"] += 1
+    result = next(n for n, line in enumerate(told) if line["kind"] == "result")
+    told.insert(result, {"kind": "fault", "endpoint": "http://e/v1", "model": "m", "fault": "server error", **LOST})
+    told[-1]["count"] += 2
     return rechained(path, [*told[:place], {"kind": "transcript", "call": call}, *told[place:]])
 
 
@@ -183,10 +192,7 @@ def refusal(path: Path, tmp_path: Path) -> str:
     return str(caught.value)
 
 
-KINDS_OF_LINES = sorted(KINDS)
-
-
-@pytest.mark.parametrize("kind", KINDS_OF_LINES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_change_of_any_line_is_found_and_the_line_is_named(whole: Path, tmp_path: Path, kind: str) -> None:
     texts = whole.read_text(encoding="ascii").splitlines(keepends=True)
     place = next(n for n, text in enumerate(texts) if json.loads(text)["kind"] == kind)
@@ -240,6 +246,10 @@ UNSOUND: list[tuple[str, dict[str, Any], str]] = [
     ("request", {"body.model": "other"}, "a request that its key does not stand for"),
     ("sample", {"text": "better"}, "whose content its SHA-256 does not stand for"),
     ("sample", {"index": 7}, "a sample that was not drawn"),
+    ("spending", {"caps.max_dollars": -1.0}, "max_dollars: must be"),
+    ("spending", {"caps.deadline": "soon"}, "Invalid isoformat"),
+    ("spending", {"tokens": 2**63}, "tokens: input should be less than or equal to"),
+    ("fault", {"fault": "bad luck"}, "fault: string should match"),
     ("result", {"recommended": 4}, "recommends trial 4"),
     ("result", {"state": "won"}, "state: input should be 'running', 'complete'"),
     ("end", {"count": 3}, "counts 3 lines"),
@@ -317,6 +327,7 @@ def test_a_session_or_a_sample_that_is_there_and_differs_is_refused(
     told[2]["reason"] = "another"
     with pytest.raises(InvalidInput, match="is in the database already and differs"):
         import_log(rechained(tmp_path / "differs.jsonl", told), url)
+    assert [fault.lost_generation_tokens for fault in load_result("last", url).faults] == [2**40]
     told = lines(whole)
     told[1]["id"] = "abc"
     import_log(rechained(tmp_path / "other.jsonl", told), url)
