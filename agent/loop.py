@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypedDict
 
@@ -11,11 +11,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from agent.search import Search
-from agent.trial_span import found_by_trial, told_of_trial
+from agent.trial_queue import TrialQueue
+from environment.sampler import SECONDS_TO_FINISH
 from environment.side_by_side import side_by_side
 from environment.spans import spanned
-from environment.task import SEARCH, Task
-from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from tools.errors import AgentttsError
 from tools.trial import Guideline, Trial, TrialState
@@ -29,25 +28,35 @@ class Observer(Protocol):
     def guideline_written(self, guideline: Guideline) -> None: ...
 
 
+NONE_CONCLUDED = -1
+POLL_SECONDS = 0.2
+"""How often the loop looks at trials that other processes run."""
+
+
 class LoopState(TypedDict):
-    """What LangGraph checkpoints after every step. The archive holds the rest."""
+    """What LangGraph checkpoints after every step. The archive holds the rest.
+
+    `pending` are the trials to run, `finished` counts those handed out so far, and up to the batch
+    `concluded` the searcher was asked for its guidelines.
+    """
 
     pending: list[int]
     finished: int
+    concluded: int
 
 
 @dataclass(frozen=True)
 class SearchLoop:
-    """Initial trials, execute, guidelines, propose, execute, ... until enough trials are done.
+    """Propose, execute, guidelines, propose, execute, ... until enough trials are done.
 
-    Every node may run twice: what it did before a crash is in the archive, and `restore` has put
-    it back into the search, so that the second run finds nothing left to do.
+    The archive says what was decided and what was found; a checkpoint only spares a step. So every
+    node may run twice, and a run may begin without a checkpoint, or with one that is older than the
+    archive: what the archive holds is not done again. Other processes may run the trials.
     """
 
     session_id: str
-    task: Task
     search: Search
-    runner: TrialRunner
+    queue: TrialQueue
     archive: Archive
     trials: int
     batch: int
@@ -60,11 +69,12 @@ class SearchLoop:
         graph.add_node("execute", self._execute)
         graph.add_node("guidelines", self._guide)
         graph.add_node("propose", self._propose)
+        ways: dict[Hashable, str] = {"execute": "execute", "guidelines": "guidelines", END: END}
         graph.add_edge(START, "initial_trials")
-        graph.add_conditional_edges("initial_trials", _any_pending, {True: "execute", False: END})
+        graph.add_conditional_edges("initial_trials", self._after_proposal, ways)
         graph.add_edge("execute", "guidelines")
         graph.add_conditional_edges("guidelines", self._wants_more, {True: "propose", False: END})
-        graph.add_conditional_edges("propose", _any_pending, {True: "execute", False: END})
+        graph.add_conditional_edges("propose", self._after_proposal, ways)
         return graph
 
     async def run(self, checkpointer: BaseCheckpointSaver[Any]) -> None:
@@ -78,8 +88,12 @@ class SearchLoop:
             "configurable": {"thread_id": self.session_id},
             "recursion_limit": 3 * self.trials + 10,
         }
-        started = await checkpointer.aget_tuple(config)
-        state: LoopState | None = None if started else {"pending": [], "finished": 0}
+        begun = await compiled.aget_state(config)
+        # A checkpoint behind the last step of a search that the archive holds less of is another one's.
+        goes_on = bool(begun.next) or begun.values.get("finished") == len(self.search.trials)
+        state: LoopState | None = None
+        if not begun.values or not goes_on:
+            state = {"pending": [], "finished": 0, "concluded": NONE_CONCLUDED}
         await compiled.ainvoke(state, config, durability="sync")
 
     def restore(self, stored: Sequence[Trial]) -> None:
@@ -88,7 +102,8 @@ class SearchLoop:
         Raises AgentttsError naming the first trial where it decides otherwise.
         """
         written = {guideline.batch for guideline in self.archive.guidelines(self.session_id)}
-        for batch in sorted({trial.batch for trial in stored}):
+        batches = sorted({trial.batch for trial in stored})
+        for batch in batches:
             expected = [trial for trial in stored if trial.batch == batch]
             asked = self.search.ask(self.batch, at_most=self.trials - len(self.search.trials))
             for ours, theirs in zip(asked, expected, strict=False):
@@ -98,61 +113,85 @@ class SearchLoop:
                         f"but the searcher now proposes {ours.allocation}"
                     )
             self.archive.add_trials(self.session_id, _waiting(asked[len(expected) :]))
-            for trial in expected:
-                if trial.state is TrialState.COMPLETE:
-                    self.search.tell(trial, trial.score, trial.stage_scores)
-                elif trial.state is TrialState.RUNNING:
-                    self.archive.save_trial(self.session_id, replace(trial, state=TrialState.WAITING))
-            if batch in written:
-                self.search.conclude()
-        self.search.searcher.drain_transcripts()
+            self._tell(expected)
+            if batch in written or batch != batches[-1]:
+                guideline = self.search.conclude()
+                if guideline is not None and batch not in written:
+                    self.archive.add_guideline(self.session_id, guideline)
+        self._store_transcripts()
 
     @spanned("propose", lambda self, _: {"agenttts.trials": len(self.search.trials)})
     async def _propose(self, state: LoopState) -> LoopState:
-        if not self.search.open:
+        if not self.search.open and not self._unconcluded(state):
             left = self.trials - len(self.search.trials)
-            asked = await asyncio.to_thread(self.search.ask, self.batch, at_most=left) if left > 0 else []
-            self._store_transcripts()
-            self.archive.add_trials(self.session_id, _waiting(asked))
+            if left > 0:
+                await to_the_end(self._ask(left))
         return {**state, "pending": [trial.number for trial in self.search.open]}
+
+    async def _ask(self, left: int) -> None:
+        try:
+            asked = await asyncio.to_thread(self.search.ask, self.batch, at_most=left)
+        finally:
+            self._store_transcripts()
+        self.archive.add_trials(self.session_id, _waiting(asked))
 
     @spanned("batch", lambda self, _: {"agenttts.batch": self.search.trials[-1].batch if self.search.trials else 0})
     async def _execute(self, state: LoopState) -> LoopState:
-        turns = asyncio.Semaphore(self.runner.at_once)
+        await side_by_side(self._work_off() for _ in range(self.queue.runner.at_once))
+        return {**state, "pending": [], "finished": len(self.search.trials)}
 
-        async def in_turn(trial: Trial) -> None:
-            async with turns:
-                await self._run_trial(trial)
-
-        await side_by_side(in_turn(trial) for trial in self.search.open)
-        return {"pending": [], "finished": len(self.search.trials)}
+    async def _work_off(self) -> None:
+        """Runs trials one after the other, and waits for those that run elsewhere."""
+        while self.search.open:
+            trial = await self.queue.claim()
+            if trial is not None:
+                finished = await self.queue.run(trial)
+                self._tell([finished] if finished else [], observed=True)
+            elif not self._tell(self._open_in_archive(), observed=True):
+                await asyncio.sleep(POLL_SECONDS)
 
     @spanned("guidelines", lambda self, _: {"agenttts.batch": self.search.trials[-1].batch})
     async def _guide(self, state: LoopState) -> LoopState:
         batch = self.search.trials[-1].batch
         if all(guideline.batch != batch for guideline in self.search.guidelines):
-            guideline = await asyncio.to_thread(self.search.conclude)
-            self._store_transcripts()
-            if guideline is not None:
-                self.archive.add_guideline(self.session_id, guideline)
-                if self.observer:
-                    self.observer.guideline_written(guideline)
-        return state
+            await to_the_end(self._conclude())
+        return {**state, "finished": len(self.search.trials), "concluded": batch}
 
-    @spanned("trial", told_of_trial, found_by_trial)
-    async def _run_trial(self, trial: Trial) -> Trial:
-        self.archive.save_trial(self.session_id, trial)
+    async def _conclude(self) -> None:
         try:
-            outcome = await self.runner.run(trial.allocation, self.task.examples(SEARCH))
-        except BaseException:
-            self.archive.save_trial(self.session_id, replace(trial, state=TrialState.WAITING))
-            raise
-        measured = replace(trial, usage=outcome.usage)
-        finished = self.search.tell(measured, outcome.score, outcome.stage_scores)
-        self.archive.save_trial(self.session_id, finished, outcome.draws)
-        if self.observer:
-            self.observer.trial_finished(finished, self.search)
-        return finished
+            guideline = await asyncio.to_thread(self.search.conclude)
+        finally:
+            self._store_transcripts()
+        if guideline is not None:
+            self.archive.add_guideline(self.session_id, guideline)
+            if self.observer:
+                self.observer.guideline_written(guideline)
+
+    def _tell(self, trials: Sequence[Trial], *, observed: bool = False) -> int:
+        """Tells the search those of the trials that are complete and new to it; how many it was told."""
+        open_ = {trial.number for trial in self.search.open}
+        complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.number in open_]
+        for trial in complete:
+            finished = self.search.tell(trial, trial.score, trial.stage_scores)
+            if observed and self.observer:
+                self.observer.trial_finished(finished, self.search)
+        return len(complete)
+
+    def _open_in_archive(self) -> list[Trial]:
+        return self.archive.trials(self.session_id, [trial.number for trial in self.search.open])
+
+    def _unconcluded(self, state: LoopState) -> bool:
+        """Whether the last batch is told and its guidelines are not: others may have run it since the checkpoint."""
+        trials = self.search.trials
+        if not trials or self.search.open:
+            return False
+        batch = trials[-1].batch
+        return state.get("concluded", NONE_CONCLUDED) < batch and all(g.batch != batch for g in self.search.guidelines)
+
+    def _after_proposal(self, state: LoopState) -> str:
+        if self._unconcluded(state):
+            return "guidelines"
+        return "execute" if state["pending"] else END
 
     def _wants_more(self, _: LoopState) -> bool:
         return len(self.search.trials) < self.trials
@@ -161,9 +200,16 @@ class SearchLoop:
         self.archive.add_transcripts(self.session_id, self.search.searcher.drain_transcripts())
 
 
+async def to_the_end(step: Coroutine[Any, Any, None]) -> None:
+    """Runs a step that has paid for something and stores it at its end: a cancelled caller waits for that a while."""
+    running = asyncio.ensure_future(step)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running}, timeout=SECONDS_TO_FINISH)
+        running.cancel()
+        raise
+
+
 def _waiting(trials: Sequence[Trial]) -> list[Trial]:
     return [replace(trial, state=TrialState.WAITING) for trial in trials]
-
-
-def _any_pending(state: LoopState) -> bool:
-    return bool(state["pending"])

@@ -1,26 +1,35 @@
-"""What a process does for a session: it runs the loop, judges the result and says how the session stands."""
+"""What a process does for a session: one leads and decides, every one runs trials."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from agent.checkpoints import checkpointer
 from agent.judging import Judge
 from agent.loop import Observer, SearchLoop
 from agent.search import Search
+from agent.trial_queue import TrialQueue
 from environment.execution import Begun, Execution
+from environment.side_by_side import side_by_side
 from environment.spending import priced_models
 from environment.task import Task
+from environment.trial_runner import TrialRunner
 from storage.archive import Archive
 from storage.database import Database
+from storage.lease import Lease
 from storage.sample import Sample
 from storage.session import SessionRecord, SessionState
 from storage.spending import SessionSpending
-from tools.errors import InvalidInput, SpendingCapReached
+from storage.workers import LEASE_SECONDS, Worker, Workers
+from tools.errors import InvalidInput, SessionLocked, SpendingCapReached, StorageError
 from tools.history import completed
 from tools.spending import SpendingCaps
+
+POLL_SECONDS = 0.2
+"""How often a process without a trial to run looks whether there is one."""
 
 
 class SessionObserver(Observer, Protocol):
@@ -36,48 +45,32 @@ class SessionObserver(Observer, Protocol):
 async def take_part(
     record: SessionRecord,
     task: Task,
-    search: Search,
+    build: Callable[[], Search],
     database: Database,
     execution: Execution,
     observer: SessionObserver | None,
     caps: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
+    lease: float = LEASE_SECONDS,
 ) -> None:
-    """Searches and judges a session from where its archive says it stands; it is complete on return.
+    """Works on a session beside whoever else does, until it is complete.
 
-    Each of the `caps` that is set replaces the session's own. Raises what searching and judging raise,
-    and SpendingCapReached; by then requests under way have finished, and the session says how it ended.
+    `build` makes a search that nothing was told yet, for each time that this process takes the lead.
+    Each of the `caps` that is set replaces the session's own. `lease` is in seconds. Raises what
+    searching and judging raise, and SpendingCapReached; by then requests under way have finished, and
+    where this process led, the session says how it ended.
     """
     archive = Archive(database)
-    config = record.config
     SessionSpending(database, record.id, caps)
-    begun = Begun(
-        session_id=record.id,
-        tried=[trial.allocation for trial in completed(archive.trials(record.id))],
-        drawn=archive.drawn(record.id),
-        told=observer.samples_generated if observer else None,
-    )
-    try:
+    with Lease(database, record.id, lease) as worker:
+        begun = Begun(
+            session_id=record.id,
+            tried=[trial.allocation for trial in completed(archive.trials(record.id))],
+            drawn=archive.drawn(record.id),
+            told=observer.samples_generated if observer else None,
+            worker=worker.id,
+        )
         async with execution.runner(begun) as runner:
-            loop = SearchLoop(record.id, task, search, runner, archive, config.trials, config.batch, observer)
-            await _restore(loop)
-            if observer:
-                observer.session_started(record, task, search)
-            async with checkpointer(database) as checkpoints:
-                await loop.run(checkpoints)
-            if observer:
-                observer.judging_started()
-            await Judge(record.id, task, search, runner, archive).run(front=config.front)
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        archive.set_state(record.id, SessionState.INTERRUPTED)
-        raise
-    except SpendingCapReached as error:
-        reached = SpendingCapReached(error.cap, str(archive.spending(record.id).spent), record.id)
-        archive.set_state(record.id, SessionState.INTERRUPTED, str(reached))
-        raise reached from error
-    except Exception as error:
-        archive.set_state(record.id, SessionState.FAILED, str(error))
-        raise
-    archive.set_state(record.id, SessionState.COMPLETE)
+            await _Participation(record, task, build, database, observer, worker, runner).run()
 
 
 def require_prices(task: Task, caps: SpendingCaps) -> None:
@@ -90,7 +83,98 @@ def require_prices(task: Task, caps: SpendingCaps) -> None:
         )
 
 
-async def _restore(loop: SearchLoop) -> None:
-    stored = loop.archive.trials(loop.session_id)
-    if stored:
-        loop.restore(stored)
+class _Participation:
+    """One worker's part in a session."""
+
+    def __init__(
+        self,
+        record: SessionRecord,
+        task: Task,
+        build: Callable[[], Search],
+        database: Database,
+        observer: SessionObserver | None,
+        worker: Worker,
+        runner: TrialRunner,
+    ) -> None:
+        self._record = record
+        self._task = task
+        self._build = build
+        self._database = database
+        self._observer = observer
+        self._worker = worker
+        self._runner = runner
+        self._workers = Workers(database)
+        self._archive = Archive(database, worker.id)
+        self._queue = TrialQueue(record.id, task, runner, self._archive)
+        self._announced = False
+        self._untold: Search | None = None
+
+    async def run(self) -> None:
+        """Leads where nobody does, else follows who leads, until the session is complete."""
+        while not self._is_complete():
+            if self._workers.take_lead(self._worker):
+                # This process may have been silent for so long that others went on without it.
+                with suppress(SessionLocked):
+                    await self._lead()
+            else:
+                await self._follow()
+
+    async def _lead(self) -> None:
+        """Decides and judges. Raises SessionLocked where another process took the lead meanwhile."""
+        try:
+            await self._search_and_judge()
+        except SessionLocked:
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._end(SessionState.INTERRUPTED)
+            raise
+        except SpendingCapReached as error:
+            reached = SpendingCapReached(error.cap, str(self._archive.spending(self._record.id).spent), self._record.id)
+            self._end(SessionState.INTERRUPTED, str(reached))
+            raise reached from error
+        except Exception as error:
+            self._end(SessionState.FAILED, str(error))
+            raise
+        self._archive.set_state(self._record.id, SessionState.COMPLETE)
+
+    async def _search_and_judge(self) -> None:
+        record, archive = self._record, self._archive
+        search, self._untold = self._untold or self._build(), None
+        search.searcher.replay(archive.transcripts(record.id))
+        config = record.config
+        loop = SearchLoop(record.id, search, self._queue, archive, config.trials, config.batch, self._observer)
+        loop.restore(archive.trials(record.id))
+        self._announce(search)
+        async with checkpointer(self._database) as checkpoints:
+            await loop.run(checkpoints)
+        if self._observer:
+            self._observer.judging_started()
+        await Judge(record.id, self._task, search, self._runner, archive).run(front=config.front)
+
+    async def _follow(self) -> None:
+        """Runs trials while another process leads."""
+        self._untold = search = self._untold or self._build()
+        self._announce(search)
+        await side_by_side(self._run_trials(search) for _ in range(self._runner.at_once))
+
+    async def _run_trials(self, search: Search) -> None:
+        while not self._workers.lead_is_free(self._record.id) and not self._is_complete():
+            trial = await self._queue.claim()
+            if trial is None:
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            finished = await self._queue.run(trial)
+            if finished is not None and self._observer:
+                self._observer.trial_finished(finished, search)
+
+    def _announce(self, search: Search) -> None:
+        if self._observer and not self._announced:
+            self._announced = True
+            self._observer.session_started(self._record, self._task, search)
+
+    def _end(self, state: SessionState, problem: str = "") -> None:
+        with suppress(StorageError):  # what ended the session is raised, and says more
+            self._archive.set_state(self._record.id, state, problem)
+
+    def _is_complete(self) -> bool:
+        return self._archive.state(self._record.id) is SessionState.COMPLETE

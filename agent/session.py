@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.interruption import run_until_interrupted
 from agent.judging import BEST, ON_FRONT
 from agent.observers import told_of_the_end
 from agent.participation import SessionObserver, require_prices, take_part
 from agent.preparation import prepare
 from agent.pricing import Caps, priced
 from agent.reporting.views import ResultViews
+from agent.search import Search
 from agent.setup import setup_of
-from environment.execution import LOCAL, execution
+from environment.execution import LOCAL, Execution, execution
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import HELD_OUT, TASKS, Task, load_task
@@ -153,7 +154,7 @@ def run(
     cluster, with the same scores (docs/cluster.md). `spending` caps what all runs of the session spend
     (docs/spending.md). Raises InvalidInput and its kinds, or ClusterError, before anything is stored;
     SpendingCapReached, EndpointError, ClusterError, MissingSample, PipelineError or StorageError leave
-    a session that `resume` continues.
+    a session that `resume` continues, as does SessionInterrupted, which Ctrl-C and SIGTERM raise.
     """
     name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
@@ -178,10 +179,7 @@ def run(
         execution(executor, executor_options or {}, config, loaded, database) as running,
     ):
         record = Archive(database).create_session(config, setup_of(search.problem))
-        with told_of_the_end(observer) as ending:
-            asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
-            ending.result = _stored(record.id, Archive(database), storage)
-        return ending.result
+        return _searched(record, loaded, search, database, running, observer, spending, storage)
 
 
 @names_misfits
@@ -195,13 +193,14 @@ def resume(
     spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
     observer: SessionObserver | None = None,
 ) -> Result:
-    """Continues a session (id, unique prefix or "last") where it stopped.
+    """Continues a session (id, unique prefix or "last") where it stopped, or joins those that are at it.
 
-    Nothing that was generated is paid again and no finished trial runs again. A finished session
-    is returned as it is. `task` is the session's own, where it was an object of a program or its
-    file has moved. The executor may be another one than before. Each cap of `spending` that is set
-    replaces the session's own. Raises as `run`, UnknownSession, and InvalidInput where the task is not
-    to be had or has changed.
+    Nothing that was generated is paid again and no finished trial runs again. While another process
+    leads the session this one runs waiting trials, and takes the lead where that process is gone
+    (docs/sessions.md). A finished session is returned as it is. `task` is the session's own, where it
+    was an object of a program or its file has moved. The executor may be another one than before. Each
+    cap of `spending` that is set replaces the session's own. Raises as `run`, UnknownSession, and
+    InvalidInput where the task is not to be had or has changed.
     """
     with Database.open(storage) as database:
         archive = Archive(database)
@@ -215,14 +214,8 @@ def resume(
             given = None if task is None else as_task(task)
         loaded, search, _ = prepare(config, given)
         require_prices(loaded, spending)
-        search.searcher.replay(archive.transcripts(record.id))
-        with (
-            execution(executor, executor_options or {}, config, loaded, database) as running,
-            told_of_the_end(observer) as ending,
-        ):
-            asyncio.run(take_part(record, loaded, search, database, running, observer, spending))
-            ending.result = _stored(record.id, archive, storage)
-        return ending.result
+        with execution(executor, executor_options or {}, config, loaded, database) as running:
+            return _searched(record, loaded, search, database, running, observer, spending, storage)
 
 
 @names_misfits
@@ -230,7 +223,7 @@ def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
     """A stored session's result, finished or not. Raises UnknownSession."""
     with Database.open(storage) as database:
         archive = Archive(database)
-        return _stored(session, archive, storage)
+        return _result(archive.session(session), archive, storage)
 
 
 @names_misfits
@@ -241,8 +234,27 @@ def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcrip
         return archive.transcripts(archive.session(session).id)
 
 
-def _stored(session: str, archive: Archive, storage: str) -> Result:
-    return _result(archive.session(session), archive, storage)
+def _searched(
+    record: SessionRecord,
+    task: Task,
+    search: Search,
+    database: Database,
+    running: Execution,
+    observer: SessionObserver | None,
+    spending: SpendingCaps,
+    storage: str,
+) -> Result:
+    unused = [search]
+
+    def build() -> Search:
+        return unused.pop() if unused else prepare(record.config, task)[1]
+
+    with told_of_the_end(observer) as ending:
+        part = take_part(record, task, build, database, running, observer, spending)
+        run_until_interrupted(part, record.id, database.url)
+        archive = Archive(database)
+        ending.result = _result(archive.session(record.id), archive, storage)
+    return ending.result
 
 
 def _result(record: SessionRecord, archive: Archive, storage: str) -> Result:

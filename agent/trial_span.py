@@ -19,8 +19,10 @@ def told_of_trial(_: object, trial: Trial) -> dict[str, Any]:
     }
 
 
-def found_by_trial(trial: Trial) -> dict[str, Any]:
-    """Once it is over: its state, its scores and what it needed."""
+def found_by_trial(trial: Trial | None) -> dict[str, Any]:
+    """Once it is over: its state, its scores and what it needed; nothing where its result came too late."""
+    if trial is None:
+        return {}
     usage = trial.usage
     found: dict[str, Any] = {
         "agenttts.state": str(trial.state),

@@ -57,7 +57,8 @@ class Backend(Protocol):
     """Produces samples. Called by the Sampler only for samples that the SampleStore lacks.
 
     One instance serves one endpoint and bounds its own concurrency; calls come from one event
-    loop, many at a time.
+    loop, many at a time. A class whose generations cost nothing, as a recording's, says `free = True`:
+    workers then need not agree on who produces one.
     """
 
     async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
@@ -75,6 +76,11 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Releases connections. The backend is not used afterwards."""
         ...
+
+
+def is_free(backend: Backend) -> bool:
+    """Whether a backend says that its generations cost nothing."""
+    return bool(getattr(backend, "free", False))
 
 
 @runtime_checkable

@@ -28,13 +28,14 @@ class Begun:
 
     `tried` are the allocations that were run on the search examples, `drawn` how many samples of each
     request were drawn, by its key. `told` hears of generated samples with their model; a cluster's
-    arrive without their texts. `session_id` names the account that pays.
+    arrive without their texts. `session_id` names the account that pays, `worker` who claims generations.
     """
 
     tried: Sequence[Allocation] = ()
     drawn: Mapping[str, int] = field(default_factory=dict)
     told: Callable[[str, Sequence[Sample]], None] | None = None
     session_id: str = ""
+    worker: str = ""
 
 
 class Execution(Protocol):
@@ -90,7 +91,9 @@ class _Local:
             yield SimulatedExecutor(self.task, self.budget, begun.tried)
             return
         backends = self.task.connect()
-        sampler = session_sampler(self.task, self.database, begun.session_id, backends, begun.drawn, begun.told)
+        sampler = session_sampler(
+            self.task, self.database, begun.session_id, backends, begun.drawn, begun.told, begun.worker
+        )
         try:
             yield (self.task.runner or Executor)(self.task, sampler, self.budget)
         except BaseException as error:

@@ -6,15 +6,17 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
-from environment.backend import Backend
+from environment.backend import Backend, is_free
 from environment.fault_notes import FaultNotes, FaultSink
 from environment.keeper import Keeper
 from environment.spending import Spending
+from environment.turns import ClaimSource, Turns
 from storage.sample import GenerationRequest, Sample, SampleSource
 from tools.errors import AgentttsError, EndpointError, UnknownName
 from tools.trial import Usage
@@ -118,7 +120,8 @@ class Sampler:
     Draws made in one tick of the loop are read from the store in one batch, and generations that
     finish together are committed together. Samples are on disk as soon as their answer is there,
     whatever becomes of the rest of the draw, and a draw returns only after all of its are.
-    Concurrent draws of one request share one generation.
+    Concurrent draws of one request share one generation, those of other workers on the store too
+    where there are `claims`.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class Sampler:
         faults: FaultSink | None = None,
         drawn: Mapping[str, int] | None = None,
         told: Callable[[str, Sequence[Sample]], None] | None = None,
+        claims: ClaimSource | None = None,
     ) -> None:
         """`spending` limits what is sent, `faults` remembers what went wrong.
 
@@ -136,6 +140,7 @@ class Sampler:
         `told` hears of every answer's samples, with their model, once they are on disk.
         """
         self._told = told
+        self._turns = None if claims is None else Turns(claims, store)
         self._store = store
         self._backends = backends
         self._spending = spending or Spending()
@@ -190,6 +195,8 @@ class Sampler:
             await asyncio.wait(self._running, timeout=seconds)
         running = list(self._running)
         self.abandon()
+        if self._turns is not None:
+            self._turns.close()
         await asyncio.gather(*running, return_exceptions=True)
         await self.flush()
 
@@ -243,12 +250,22 @@ class Sampler:
         contended = lock.locked()
         async with lock:
             samples = dict(self._store.fetch([request.key]).get(request.key, {}) if contended else known)
-            missing = [i for i in range(max(draw.count for draw in draws)) if i not in samples]
-            if missing:
-                await self._backend(request.model).generate(request, missing, self._keeper(draws, samples))
-                if left_out := [index for index in missing if index not in samples]:
-                    raise EndpointError(f"the backend of {request.model} left out the samples {left_out} of a draw")
+            count = max(draw.count for draw in draws)
+            if all(index in samples for index in range(count)):
+                return samples
+            backend = self._backend(request.model)
+            async with self._turn(backend, request.key, count) as stored:
+                samples.update(stored)
+                if missing := [index for index in range(count) if index not in samples]:
+                    await backend.generate(request, missing, self._keeper(draws, samples))
+                    if left_out := [index for index in missing if index not in samples]:
+                        raise EndpointError(f"the backend of {request.model} left out the samples {left_out} of a draw")
             return samples
+
+    def _turn(self, backend: Backend, key: str, count: int) -> AbstractAsyncContextManager[Mapping[int, Sample]]:
+        if self._turns is None or is_free(backend):
+            return nullcontext({})
+        return self._turns.of(key, count)
 
     def _keeper(self, draws: list[_Draw], samples: dict[int, Sample]) -> Keeper:
         """What receives the running task's samples, adds them to those that are known and serves the draws."""

@@ -8,6 +8,7 @@ from environment.backend import Backend
 from environment.sampler import Sampler
 from environment.spending import Spending, priced_models
 from environment.task import Task
+from storage.claims import Claims
 from storage.database import Database
 from storage.faults import SessionFaults
 from storage.sample import Sample
@@ -22,9 +23,14 @@ def session_sampler(
     backends: Mapping[str, Backend],
     drawn: Mapping[str, int] | None = None,
     told: Callable[[str, Sequence[Sample]], None] | None = None,
+    worker: str = "",
 ) -> Sampler:
-    """A sampler for one process of a session; `drawn` and `told` as the Sampler takes them."""
+    """A sampler for one process of a session; `drawn` and `told` as the Sampler takes them.
+
+    A `worker` generates nothing that another one is generating.
+    """
     models = priced_models(task)
     account = SessionSpending(database, session_id)
     store, faults = SampleStore(database, account), SessionFaults(database, session_id, models)
-    return Sampler(store, backends, Spending(account, models), faults, drawn, told)
+    claims = Claims(database, worker) if worker else None
+    return Sampler(store, backends, Spending(account, models), faults, drawn, told, claims)

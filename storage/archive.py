@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import wraps
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -31,8 +32,9 @@ from storage.schema import (
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.spending import SpendingRecord, read_spending
 from storage.transcript import Transcript
+from storage.workers import without_worker
 from tools.declared import CHOKED
-from tools.errors import InvalidTransition, StorageError, UnknownSession
+from tools.errors import InvalidTransition, SessionLocked, StorageError, UnknownSession
 from tools.space import Allocation
 from tools.text import one_line
 from tools.trial import TRANSITIONS, Guideline, StageScore, Trial, TrialState, Usage
@@ -60,10 +62,15 @@ def _told_when_unreadable(read: R) -> R:
 
 
 class Archive:
-    """Reads and writes sessions; every call is one transaction."""
+    """Reads and writes sessions; every call is one transaction.
 
-    def __init__(self, database: Database) -> None:
+    A `worker`'s archive is fenced: it writes what a session's leader decides only while that worker
+    leads it, and moves a running trial only where that worker runs it.
+    """
+
+    def __init__(self, database: Database, worker: str | None = None) -> None:
         self._database = database
+        self._worker = worker
 
     @property
     def url(self) -> str:
@@ -98,7 +105,7 @@ class Archive:
     @_told_when_unreadable
     def setup(self, session_id: str) -> dict[str, Any] | None:
         """What the session's log tells beside its configuration; None where the session is older than that."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return session.scalar(select(SessionRow.setup).where(SessionRow.id == session_id))
 
     @_told_when_unreadable
@@ -114,39 +121,52 @@ class Archive:
             raise UnknownSession(name, [record.id for record in newest[:5]], ambiguous=len(matches) > 1)
         return (exact or matches)[0]
 
+    def state(self, session_id: str) -> SessionState:
+        """Where the session with exactly this id stands."""
+        with self._database.reading() as session:
+            return SessionState(session.scalars(select(SessionRow.state).where(SessionRow.id == session_id)).one())
+
     @_told_when_unreadable
     def sessions(self) -> list[SessionRecord]:
         """Every session, the newest first."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             rows = session.scalars(select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id))
             return [record_of(row) for row in rows]
 
     def set_state(self, session_id: str, state: SessionState, problem: str = "") -> None:
-        """Notes where a session stands and, for a failed one, why."""
-        with self._database.transaction() as session:
+        """Notes where a session stands and, for a failed one, why. Raises SessionLocked."""
+        with self._deciding(session_id) as session:
             row = session.get_one(SessionRow, session_id)
             row.state, row.problem = state, problem
 
     def add_trials(self, session_id: str, trials: Sequence[Trial]) -> None:
-        """Stores new trials. A number is stored once: a second one raises StorageError."""
-        with self._database.transaction() as session:
+        """Stores new trials. A number is stored once: a second one raises StorageError. Raises SessionLocked."""
+        with self._deciding(session_id) as session:
             session.add_all(_trial_row(session_id, trial) for trial in trials)
 
     def save_trial(self, session_id: str, trial: Trial, draws: Mapping[str, int] | None = None) -> None:
         """Moves a stored trial to its new state with its scores, usage and error, and what it drew.
 
         The move is atomic: of two processes that move one trial, one succeeds. Raises
-        InvalidTransition where TRANSITIONS does not allow it.
+        InvalidTransition where TRANSITIONS does not allow it, and where the trial runs elsewhere.
         """
         sources = [str(state) for state, targets in TRANSITIONS.items() if trial.state in targets]
+        mine = TrialRow.worker == self._worker if self._worker else TrialRow.worker.is_(None)
         move = (
             update(TrialRow)
             .where(
                 TrialRow.session_id == session_id,
                 TrialRow.number == trial.number,
                 TrialRow.state.in_(sources),
+                or_(TrialRow.state != str(TrialState.RUNNING), mine),
             )
-            .values(state=str(trial.state), score=trial.score, error=trial.error, usage=asdict(trial.usage))
+            .values(
+                state=str(trial.state),
+                score=trial.score,
+                error=trial.error,
+                usage=asdict(trial.usage),
+                worker=self._worker if trial.state is TrialState.RUNNING else None,
+            )
             .returning(TrialRow.id)
         )
         with self._database.transaction() as session:
@@ -157,50 +177,72 @@ class Archive:
             if draws is not None:
                 session.add(TrialDrawsRow(trial_id=trial_id, draws=dict(draws)))
 
-    @_told_when_unreadable
-    def trials(self, session_id: str) -> list[Trial]:
-        """The session's trials by number."""
+    def claim_trial(self, session_id: str) -> Trial | None:
+        """The first trial that waits, or whose worker is gone, now running and this worker's; None where there is none.
+
+        Of several workers that claim at once, each gets another trial.
+        """
+        row = TrialRow
+        free = or_(
+            row.state == str(TrialState.WAITING),
+            and_(row.state == str(TrialState.RUNNING), without_worker(row.worker)),
+        )
+        first = select(row.id).where(row.session_id == session_id, free).order_by(row.number).limit(1)
         with self._database.transaction() as session:
-            rows = session.scalars(select(TrialRow).where(TrialRow.session_id == session_id).order_by(TrialRow.number))
-            return [_trial(row) for row in rows]
+            trial_id = session.scalar(first.with_for_update(skip_locked=True))
+            if trial_id is None:
+                return None
+            # Asked once more, now that the row is locked: its new worker may have registered since.
+            claim = update(row).where(row.id == trial_id, free).values(state=str(TrialState.RUNNING))
+            claimed = session.scalars(claim.values(worker=self._worker).returning(row)).one_or_none()
+            return None if claimed is None else _trial(claimed)
+
+    @_told_when_unreadable
+    def trials(self, session_id: str, numbers: Collection[int] | None = None) -> list[Trial]:
+        """The session's trials by number, or those of these numbers."""
+        query = select(TrialRow).where(TrialRow.session_id == session_id).order_by(TrialRow.number)
+        if numbers is not None:
+            query = query.where(TrialRow.number.in_(numbers))
+        with self._database.reading() as session:
+            return [_trial(row) for row in session.scalars(query)]
 
     @_told_when_unreadable
     def trial_times(self, session_id: str) -> dict[int, tuple[datetime, datetime]]:
         """When each trial was stored and when it last changed, by number."""
         query = select(TrialRow.number, TrialRow.created, TrialRow.updated).where(TrialRow.session_id == session_id)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return {number: (created, updated) for number, created, updated in session.execute(query)}
 
     def add_guideline(self, session_id: str, guideline: Guideline) -> None:
         """Stores what was concluded after a batch."""
-        with self._database.transaction() as session:
+        with self._deciding(session_id) as session:
             session.add(GuidelineRow(session_id=session_id, **asdict(guideline)))
 
     @_told_when_unreadable
     def guidelines(self, session_id: str) -> list[Guideline]:
         """The session's guidelines by batch."""
         query = select(GuidelineRow).where(GuidelineRow.session_id == session_id).order_by(GuidelineRow.batch)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return [Guideline(row.batch, row.text, row.origin) for row in session.scalars(query)]
 
     def add_transcripts(self, session_id: str, transcripts: Sequence[Transcript]) -> None:
         """Stores model calls in their order."""
-        with self._database.transaction() as session:
+        with self._deciding(session_id) as session:
             session.add_all(TranscriptRow(session_id=session_id, body=asdict(t)) for t in transcripts)
 
     @_told_when_unreadable
     def transcripts(self, session_id: str) -> list[Transcript]:
         """The session's model calls in their order."""
         query = select(TranscriptRow).where(TranscriptRow.session_id == session_id).order_by(TranscriptRow.id)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             bodies = [row.body for row in session.scalars(query)]
         lists = ("messages", "tool_calls")
         return [Transcript(**{**body, **{name: tuple(body[name]) for name in lists}}) for body in bodies]
 
     def save_evaluation(self, session_id: str, evaluation: Evaluation, draws: Mapping[str, int] | None = None) -> None:
-        """Stores a judged allocation and what it drew; label and split are stored once."""
+        """Stores a judged allocation and what it drew; label and split are stored once. Raises SessionLocked."""
         named = {"session_id": session_id, "label": evaluation.label, "split": evaluation.split}
-        with self._database.transaction() as session:
+        with self._deciding(session_id) as session:
             session.add(
                 EvaluationRow(
                     **named,
@@ -217,7 +259,7 @@ class Archive:
     def evaluations(self, session_id: str) -> list[Evaluation]:
         """The session's judged allocations, in the order they were stored."""
         query = select(EvaluationRow).where(EvaluationRow.session_id == session_id).order_by(EvaluationRow.created)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return [_evaluation(row) for row in session.scalars(query)]
 
     def drawn(self, session_id: str) -> dict[str, int]:
@@ -225,7 +267,7 @@ class Archive:
         trials = select(TrialDrawsRow.draws).join(TrialRow).where(TrialRow.session_id == session_id)
         evaluations = select(EvaluationDrawsRow.draws).where(EvaluationDrawsRow.session_id == session_id)
         most: dict[str, int] = {}
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             for draws in chain(session.scalars(trials), session.scalars(evaluations)):
                 for key, count in draws.items():
                     most[key] = max(count, most.get(key, 0))
@@ -238,6 +280,15 @@ class Archive:
     def faults(self, session_id: str) -> tuple[FaultSum, ...]:
         """What went wrong at the session's endpoints, by endpoint, model and kind."""
         return SessionFaults(self._database, session_id).sums()
+
+    @contextmanager
+    def _deciding(self, session_id: str) -> Iterator[Session]:
+        """A transaction of the leader's. Raises SessionLocked where the archive's worker does not lead the session."""
+        leader = select(SessionRow.leader).where(SessionRow.id == session_id).with_for_update()
+        with self._database.transaction() as session:
+            if self._worker is not None and session.scalar(leader) != self._worker:
+                raise SessionLocked(f"session {session_id}: another process leads it now")
+            yield session
 
     @staticmethod
     def _why_not(session: Session, session_id: str, trial: Trial) -> str:

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -25,6 +25,8 @@ DEFAULT_URL = "sqlite:///agenttts.db"
 MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = frozenset({"sqlite", "sqlite+pysqlite", "postgresql+psycopg"})
 BUSY_TIMEOUT_MS = 30_000
+MIGRATION_LOCK = 5_390_001
+"""The number of the advisory lock under which PostgreSQL databases are migrated."""
 
 
 class Database:
@@ -32,6 +34,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._writing = _writing(engine)
         # A database in memory has one connection for all threads: they take turns.
         self._turn: AbstractContextManager[Any] = RLock() if isinstance(engine.pool, StaticPool) else nullcontext()
 
@@ -63,12 +66,24 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A unit of work: committed when the block ends, rolled back when it raises.
+        """A unit of work that may write: committed when the block ends, rolled back when it raises.
 
+        On SQLite it waits for its turn to write before it reads, so that what it reads stays true.
         Raises StorageError when the database fails.
         """
+        with self._unit(self._writing) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A unit of work that reads alone; on SQLite it waits for no writer. Raises StorageError."""
+        with self._unit(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def _unit(self, engine: Engine) -> Iterator[Session]:
         try:
-            with self._turn, Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with self._turn, Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except DBAPIError as error:
             raise unusable(self.engine.url, error) from error
@@ -82,11 +97,9 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Database]:
         """This database for reading as it stands at this moment, whatever others write meanwhile."""
-        with self.transaction() as session:
-            if self.engine.dialect.name == "sqlite":
-                # Without it every statement would see the newest state.
-                session.connection().exec_driver_sql("BEGIN")
-            else:
+        with self.reading() as session:
+            if self.engine.dialect.name != "sqlite":
+                # Otherwise every statement would see the newest state.
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield _Joined(self.engine, session)
 
@@ -114,6 +127,10 @@ class _Joined(Database):
     def transaction(self) -> Iterator[Session]:
         yield self._session
         self._session.flush()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        yield self._session
 
 
 def parse_url(url: str | Path) -> URL:
@@ -174,10 +191,24 @@ def engine_for(url: URL) -> Engine:
             raise InvalidInput("storage", f"the folder {path.parent} does not exist; create it or name another file")
         engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000})
     event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
+def _writing(engine: Engine) -> Engine:
+    """The same engine, its transactions meant for writing."""
+    return engine.execution_options(agenttts_writes=True)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and then writes fails at once where another wrote in between,
+    # however long it may wait; one that begins as a writer waits for its turn.
+    writes = connection.get_execution_options().get("agenttts_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
 def _set_up_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver would begin transactions itself, and not before the first write
     cursor = connection.cursor()
     try:
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -198,7 +229,10 @@ def _migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
-    with engine.begin() as connection:
+    with _writing(engine).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # One process migrates, those beside it wait and find it done.
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

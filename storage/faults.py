@@ -45,7 +45,7 @@ class SessionFaults:
     def sums(self) -> tuple[FaultSum, ...]:
         """The faults by endpoint, model and kind."""
         query = select(FaultRow).where(FaultRow.session_id == self._session_id)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             rows = session.scalars(query.order_by(FaultRow.endpoint, FaultRow.model, FaultRow.kind))
             return tuple(
                 FaultSum(row.endpoint, row.model, FaultKind(row.kind), *(getattr(row, name) for name in COUNTED))

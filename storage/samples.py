@@ -44,7 +44,7 @@ class SampleStore:
             row.finish_reason,
             row.mean_logprob,
         )
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             for chunk in _chunks(keys, KEYS_PER_QUERY):
                 for row_ in session.execute(select(*columns).where(row.key.in_(chunk))):
                     found.setdefault(row_[0], {})[row_[1]] = Sample(*row_[2:])
@@ -82,7 +82,7 @@ class SampleStore:
 
     def count(self) -> int:
         """How many samples are stored."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return session.scalar(select(func.count()).select_from(SampleRow)) or 0
 
 

@@ -49,6 +49,7 @@ class SessionRow(Base):
     setup: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created: Mapped[datetime] = mapped_column(default=now, index=True)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    leader: Mapped[str | None] = mapped_column(String(32))
 
 
 class TrialRow(Base):
@@ -74,6 +75,7 @@ class TrialRow(Base):
     usage: Mapped[dict[str, Any]]
     created: Mapped[datetime] = mapped_column(default=now)
     updated: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    worker: Mapped[str | None] = mapped_column(String(32))
     stage_scores: Mapped[list[StageScoreRow]] = relationship(
         cascade="all, delete-orphan", lazy="selectin", order_by="StageScoreRow.position"
     )
@@ -239,3 +241,28 @@ class SampleRow(Base):
     finish_reason: Mapped[str] = mapped_column(String(64))
     mean_logprob: Mapped[float | None]
     created: Mapped[datetime] = mapped_column(default=now)
+
+
+class WorkerRow(Base):
+    """A process at work on a session. `heartbeat` is in seconds since 1970 by the database's clock."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    host: Mapped[str] = mapped_column(String(255))
+    machine: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    began: Mapped[float]
+    started: Mapped[datetime]
+    heartbeat: Mapped[float]
+    lease: Mapped[float]
+
+
+class ClaimRow(Base):
+    """A request that a worker generates for. The holder need not be registered: the claim is free then."""
+
+    __tablename__ = "claims"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    worker: Mapped[str] = mapped_column(String(32))

@@ -183,7 +183,7 @@ class SpendingRecord:
 
 def read_spending(database: Database, session_id: str) -> SpendingRecord:
     """How a session's account stands; empty for a session of a version that did not count."""
-    with database.transaction() as session:
+    with database.reading() as session:
         row = session.get(SpendingRow, session_id)
         if row is None:
             return SpendingRecord()

@@ -120,7 +120,16 @@ class StorageError(AgentttsError):
 
 
 class SessionLocked(StorageError):
-    """Another process is running the session."""
+    """Another process leads the session and decides for it."""
+
+
+class SessionInterrupted(KeyboardInterrupt):
+    """A session was stopped by Ctrl-C or SIGTERM; what it finished is stored, and it can go on."""
+
+    def __init__(self, session_id: str, storage: str) -> None:
+        super().__init__(f"session {session_id} was interrupted")
+        self.session_id = session_id
+        self.storage = storage
 
 
 class InvalidTransition(StorageError):

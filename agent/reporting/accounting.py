@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from agent.judging import BEST, LARGEST, SMALLEST
 from agent.reporting.plot import Table
-from agent.reporting.style import number, share
+from agent.reporting.style import DASH, number, share
 from environment.task import Task
 from tools.errors import InvalidInput
 from tools.price import PriceCost
 from tools.space import Allocation
+from tools.spending import Spent
 
 if TYPE_CHECKING:
     from agent.session import Result
@@ -81,3 +82,36 @@ def price_rows(result: Result, task: Task) -> list[tuple[str, str]]:
         return [(name, f"$ {number(price.total(task.space, one))}") for name, one in allocations.items()]
     except InvalidInput:
         return []
+
+
+def spending_rows(result: Result) -> list[tuple[str, str]]:
+    """What all runs of the session spent, their caps and what is held back; none where nothing was counted."""
+    spending = result.spending
+    rows = []
+    if spending.spent != Spent():
+        name = "Read from the recording in all runs" if result.recorded_from else "Spent in all runs"
+        rows.append((name, str(spending.spent)))
+    rows += [(f"Cap --{name.replace('_', '-')}", str(value)) for name, value in spending.caps.to_dict().items()]
+    if spending.reserved != Spent():
+        rows.append(("Requests under way, or of a process that died, may come to", str(spending.reserved)))
+    return rows
+
+
+def faults_table(result: Result) -> Table | None:
+    """What went wrong at the endpoints; None where nothing did."""
+    if not result.faults:
+        return None
+    columns = ["endpoint", "model", "what", "times", "asked again", "seconds waited", "lost at most"]
+    rows = [
+        [
+            fault.endpoint,
+            fault.model,
+            str(fault.kind),
+            f"{fault.count:,}",
+            f"{fault.retried:,}",
+            f"{fault.waited:,.1f}",
+            str(fault.lost) if fault.lost != Spent() else DASH,
+        ]
+        for fault in result.faults
+    ]
+    return Table(columns, rows, frozenset(columns[3:6]))

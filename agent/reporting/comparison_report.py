@@ -11,6 +11,7 @@ from agent.reporting.page import write_page
 from agent.reporting.plot import Plot, Table
 from agent.reporting.reproduction import versions
 from agent.reporting.style import DASH, number, score
+from agent.setup import software
 
 if TYPE_CHECKING:
     from agent.comparison.result import Comparison
@@ -45,7 +46,7 @@ def write_comparison_report(comparison: Comparison, path: Path) -> Path:
         left_out=max(0, len(problems) - MOST_PROBLEMS),
         failures=failures_table(comparison),
         settings=json.dumps(plan.to_dict(), indent=2, ensure_ascii=False, default=str),
-        versions=versions(),
+        versions=versions(software()),
     )
 
 

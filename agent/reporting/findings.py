@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.preparation import session_task
 from agent.reporting.traces import AllocationTraces, Wanted, traced
+from agent.searcher import Problem
+from agent.setup import problem_of
 from environment.pipelines.loading import HANDED_OVER, as_task
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import Task, load_task
@@ -17,7 +19,6 @@ from storage.archive import Archive
 from storage.database import Database, parse_url, sqlite_path
 from storage.samples import SampleStore
 from storage.session import SessionConfig, SessionRecord
-from storage.transcript import Transcript
 from tools.errors import AgentttsError, InvalidInput
 from tools.validation import require_count
 
@@ -32,25 +33,27 @@ NOT_AT_HAND = "the session's database is not at hand (it was in memory, or its f
 class Findings:
     """What is known of a session. `task` is None where it cannot be had, `task_problem` says why.
 
+    `problem` is what its searcher was told, which the database keeps, and `made_with` the software that
+    it began with; None and empty for a session of a version that did not keep them.
     `rivals` are other sessions by label; `rivals_left_out` counts those that were not read.
-    `store_problem` says why there is neither rival nor sample, where the database is not at hand.
+    `traces_problem` says why no example can be followed.
     """
 
     result: Result
     record: SessionRecord | None = None
     task: Task | None = None
+    problem: Problem | None = None
+    made_with: Mapping[str, Any] = field(default_factory=dict)
     task_problem: str = ""
     rivals: Mapping[str, Result] = field(default_factory=dict)
     rivals_left_out: int = 0
-    transcripts: Sequence[Transcript] = ()
     traces: Sequence[AllocationTraces] = ()
     traces_problem: str = ""
-    store_problem: str = ""
 
     @property
     def models(self) -> list[str]:
         """Every model's name, from small to large where the task says so."""
-        return models_of(self.result, self.task)
+        return models_of(self.result, self.problem)
 
 
 def gather(
@@ -75,11 +78,15 @@ def gather(
     if not _at_hand(result.storage):
         if against:
             raise InvalidInput("against", NOT_AT_HAND)
-        return Findings(result, task=found, task_problem=problem, store_problem=NOT_AT_HAND, traces_problem=NOT_AT_HAND)
+        told = _problem_of_task(found, result.config) if found else None
+        return Findings(result, task=found, problem=told, task_problem=problem, traces_problem=NOT_AT_HAND)
     with Database.open(result.storage) as database:
         archive = Archive(database)
-        record = archive.session(result.session_id)
+        record, setup = archive.session(result.session_id), archive.setup(result.session_id)
         rivals, left_out = _rivals(result, archive, against)
+        told = problem_of(setup["problem"], result.config) if setup else None
+        if told is None and found is not None:
+            told = _problem_of_task(found, result.config)
         traces: Sequence[AllocationTraces] = ()
         if found is None:
             traces_problem = problem
@@ -95,10 +102,11 @@ def gather(
             result,
             record,
             found,
+            told,
+            setup["made_with"] if setup else {},
             problem,
             rivals,
             left_out,
-            archive.transcripts(result.session_id),
             traces,
             traces_problem,
         )
@@ -112,12 +120,31 @@ def task_of(result: Result, given: str | Task | SearchablePipeline | None = None
     return session_task(config, None if given is None else as_task(given))
 
 
-def models_of(result: Result, task: Task | None = None) -> list[str]:
-    """Every model's name, from small to large where the task is at hand, else those of the trials by name."""
-    found = task or _task(result.config, None)[0]
-    if found is not None:
-        return list(dict.fromkeys(m.name for s in found.space.subtasks for m in s.by_size))
+def models_of(result: Result, problem: Problem | None) -> list[str]:
+    """Every model's name, from small to large where the problem is known, else those of the trials by name."""
+    if problem is not None:
+        return list(dict.fromkeys(model.name for subtask in problem.space.subtasks for model in subtask.by_size))
     return sorted({choice.model for trial in result.trials for choice in trial.allocation.values()})
+
+
+def models_in(result: Result) -> list[str]:
+    """Every model's name, as `models_of` orders them, with what is to be had of the session's problem."""
+    try:
+        return models_of(result, problem_of_session(result))
+    except AgentttsError:
+        return models_of(result, None)
+
+
+def problem_of_session(result: Result, given: str | Task | SearchablePipeline | None = None) -> Problem:
+    """What the session's searcher was told: of a `given` task, as stored, or of the task by its name.
+
+    Raises InvalidInput where the task is not to be had or has changed.
+    """
+    if given is None and _at_hand(result.storage):
+        with Database.open(result.storage) as database:
+            if setup := Archive(database).setup(result.session_id):
+                return problem_of(setup["problem"], result.config)
+    return _problem_of_task(task_of(result, given), result.config)
 
 
 def rivals_of(result: Result, against: Sequence[str] = ()) -> Mapping[str, Result]:
@@ -126,6 +153,10 @@ def rivals_of(result: Result, against: Sequence[str] = ()) -> Mapping[str, Resul
         return {}
     with Database.open(result.storage) as database:
         return _rivals(result, Archive(database), against)[0]
+
+
+def _problem_of_task(task: Task, config: SessionConfig) -> Problem:
+    return Problem(task.space, task.cost, config.budget, task.name, task.description, task.metrics, task.caps)
 
 
 def _task(config: SessionConfig, given: str | Task | SearchablePipeline | None) -> tuple[Task | None, str]:

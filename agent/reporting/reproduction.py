@@ -1,13 +1,11 @@
-"""How a session is run again: its configuration, its command and the versions at hand."""
+"""How a session is run again: its configuration, its command and the software it ran on."""
 
 from __future__ import annotations
 
 import json
-import platform
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from agent.pricing import LIMIT, NAMED, SETTINGS
@@ -17,18 +15,11 @@ from storage.session import SessionConfig
 from tools.cost import COSTS
 from tools.errors import AgentttsError
 
-PACKAGES = ("agenttts", "numpy", "scipy", "optuna", "langgraph", "openai", "sqlalchemy", "plotly")
 
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a search rests on, as installed now."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def versions(made_with: Mapping[str, Any]) -> dict[str, str]:
+    """The software of `agent.setup.software` as one list."""
+    own = {name: str(made_with[name]) for name in ("agenttts", "python", "platform")}
+    return own | {name: str(found) for name, found in made_with["packages"].items()}
 
 
 def configuration(config: SessionConfig) -> str:

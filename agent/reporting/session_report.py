@@ -20,6 +20,7 @@ from agent.reporting.score_cost import front_plot
 from agent.reporting.style import DASH, number, require_plotly, score
 from agent.reporting.timeline import batches, bounded
 from agent.reporting.trajectory import trajectory_plot
+from agent.setup import software
 from tools.trial import Trial
 
 if TYPE_CHECKING:
@@ -60,11 +61,14 @@ def write_report(
         generations=accounting.generations_table(result),
         generations_sentence=accounting.generations_sentence(result),
         agent_rows=accounting.agent_rows(result),
+        spending_rows=accounting.spending_rows(result),
+        faults=accounting.faults_table(result),
         price_rows=accounting.price_rows(result, found.task) if found.task else [],
         trials=trials_table(result.trials),
         command=reproduction.command(result.config),
         configuration=reproduction.configuration(result.config),
-        versions=reproduction.versions(),
+        versions=reproduction.versions(found.made_with or software()),
+        versions_stored=bool(found.made_with),
     )
 
 
@@ -73,8 +77,8 @@ def sections(found: Findings) -> list[tuple[str, str, list[Plot]]]:
     result, models = found.result, found.models
     if result.best_or_none is None:
         return []
-    space = found.task.space if found.task else None
-    split = budget_split_plot(result, found.task.space, found.task.cost) if found.task else None
+    space = found.problem.space if found.problem else None
+    split = budget_split_plot(result, found.problem.space, found.problem.cost) if found.problem else None
     grouped: list[tuple[str, str, list[Plot | None]]] = [
         ("trajectory", "How the search went", [trajectory_plot(result, found.rivals)]),
         ("curves", "How scores grow with samples", [*curve_plots(space, result.trials)] if space else []),

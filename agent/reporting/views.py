@@ -67,27 +67,26 @@ class ResultViews:
     ) -> Figure:
         """Each subtask's score against its samples, by model, with the fitted curve and its saturation."""
         from agent.reporting.curves import curves_figure
-        from agent.reporting.findings import task_of
+        from agent.reporting.findings import problem_of_session
 
-        return curves_figure(task_of(self._result, task).space, self._result.trials, subtasks)
+        return curves_figure(problem_of_session(self._result, task).space, self._result.trials, subtasks)
 
     def plot_parallel(self) -> Figure:
         """Every trial as a line through its choices, its cost and its score."""
-        from agent.reporting.findings import models_of
+        from agent.reporting.findings import models_in
         from agent.reporting.parallel import parallel_figure
 
         result = self._result
-        return parallel_figure(result.trials, models_of(result), result.best_or_none)
+        return parallel_figure(result.trials, models_in(result), result.best_or_none)
 
     def plot_budget_split(self, *, task: str | Task | SearchablePipeline | None = None) -> Figure:
         """What each subtask takes of the cost: the best and the naive allocations, and the next best trials."""
         from agent.reporting.budget_split import budget_split_figure, splits
-        from agent.reporting.findings import task_of
+        from agent.reporting.findings import problem_of_session
 
-        result, found = self._result, task_of(self._result, task)
-        return budget_split_figure(
-            splits(result, found.space, found.cost), found.space, result.config.budget, found.cost.unit
-        )
+        result, problem = self._result, problem_of_session(self._result, task)
+        found = splits(result, problem.space, problem.cost)
+        return budget_split_figure(found, problem.space, problem.budget, problem.cost.unit)
 
     def plot_front(self) -> Figure:
         """Score against cost: the trials, their front, and the judged allocations."""
@@ -101,10 +100,10 @@ class ResultViews:
         Raises InvalidInput for a single subtask, or one that the trials do not have.
         """
         from agent.reporting.coupling import couple, coupling_figure, paired_subtasks
-        from agent.reporting.findings import models_of
+        from agent.reporting.findings import models_in
 
         trials = self._result.trials
-        return coupling_figure(couple(trials, *paired_subtasks(trials, first, second), models_of(self._result)))
+        return coupling_figure(couple(trials, *paired_subtasks(trials, first, second), models_in(self._result)))
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per trial: number, choice of each subtask, cost, score, interval, state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,9 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from agenttts.cli.completion import DEFAULT_STORAGE
 from agenttts.cli.streams import log_to_stderr, tolerate_any_text
 from tools.declared import unusable_path
-from tools.errors import AgentttsError, InvalidInput, SpendingCapReached
+from tools.errors import AgentttsError, InvalidInput, SessionInterrupted, SpendingCapReached
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 LOG = logging.getLogger(__name__)
@@ -139,8 +141,10 @@ def main() -> None:
         code = _told(FAILED, f"Stopped: {error}")
     except AgentttsError as error:
         code = _told(FAILED, f"Failed: {error}")
+    except SessionInterrupted as stopped:
+        code = _told(INTERRUPTED, f"Interrupted. Finished work is stored; go on with: {_resumption(stopped)}")
     except KeyboardInterrupt:
-        code = _told(INTERRUPTED, "Interrupted. Finished work is stored; go on with: agenttts resume last")
+        code = _told(INTERRUPTED, "Interrupted.")
     except BrokenPipeError:
         sys.stdout = None  # its reader has left, and Python would complain once more at its end
         code = FAILED
@@ -151,6 +155,13 @@ def main() -> None:
         problem = " ".join(f"{type(error).__name__}: {error}".split())
         code = _told(FAILED, f"Failed: {problem} (a fault of agenttts; `agenttts -v ...` shows where)")
     sys.exit(code)
+
+
+def _resumption(stopped: SessionInterrupted) -> str:
+    command = ["agenttts", "resume", stopped.session_id]
+    if stopped.storage != DEFAULT_STORAGE:
+        command += ["--storage", stopped.storage]
+    return shlex.join(command)
 
 
 def _told(code: int, line: str) -> int:

@@ -14,6 +14,8 @@ SHOWN = 80
 class ReplayBackend:
     """A backend that generates nothing: what its source holds is all there is."""
 
+    free = True
+
     def __init__(self, source: SampleSource, origin: str, remedy: str = "record them with `agenttts record`") -> None:
         """`origin` names the recording in messages, `remedy` what to do about what it lacks."""
         self._source = source

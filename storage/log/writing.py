@@ -104,7 +104,7 @@ class _Writer:
             .where(TrialRow.session_id == self._id)
             .order_by(TrialRow.number)
         )
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             stored = iter(session.execute(query.execution_options(yield_per=KEYS_AT_ONCE)))
             found = next(stored, None)
             for trial in trials:
@@ -118,7 +118,7 @@ class _Writer:
 
     def _evaluations(self, evaluations: Sequence[Evaluation]) -> None:
         query = select(EvaluationDrawsRow).where(EvaluationDrawsRow.session_id == self._id)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             drawn = {(row.label, row.split): row.draws for row in session.scalars(query)}
         for evaluation in evaluations:
             draws = drawn.get((evaluation.label, evaluation.split))
@@ -162,12 +162,12 @@ class _Writer:
     def _digests(self, keys: Sequence[str]) -> dict[tuple[str, int], SampleDigestRow]:
         row = SampleDigestRow
         query = select(row).where(row.session_id == self._id, row.key.in_(keys))
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return {(found.key, found.number): found for found in session.scalars(query)}
 
     def _bodies(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         query = select(RequestRow.key, RequestRow.body).where(RequestRow.key.in_(keys))
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return {row.key: row.body for row in session.execute(query)}
 
 

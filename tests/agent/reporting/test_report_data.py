@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import agenttts as tts
+from agent.reporting.accounting import faults_table, spending_rows
 from agent.reporting.answer import answer_of
 from agent.reporting.budget_split import splits
 from agent.reporting.coupling import couple, paired_subtasks
@@ -25,9 +26,12 @@ from agent.session import Result
 from environment.task import load_task
 from storage.archive import Archive
 from storage.database import Database
+from storage.fault import FaultKind, FaultSum
+from storage.spending import SpendingRecord
 from tests.environment.tiny_task import CountingBackend, tiny_task
 from tools.errors import InvalidInput
 from tools.space import Allocation, Choice
+from tools.spending import SpendingCaps, Spent
 from tools.trial import Guideline, Trial, TrialState
 
 
@@ -200,14 +204,40 @@ def test_what_is_not_stored_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_a_report_without_its_database_or_task_says_what_it_lacks(result: Result, tmp_path: Path) -> None:
     gone = replace(result, storage=f"sqlite:///{tmp_path / 'gone.db'}")
-    assert "not at hand" in gather(gone).store_problem
+    assert "not at hand" in gather(gone).traces_problem
     assert not (tmp_path / "gone.db").exists()
     moved = replace(result, config=replace(result.config, task=str(tmp_path / "moved.yaml")))
     found = gather(moved)
     assert found.task is None
     assert "moved.yaml" in found.task_problem
+    assert found.problem is not None, "the database keeps what the searcher was told"
+    assert found.made_with["agenttts"]
     with pytest.raises(InvalidInput, match="trial: 99 is not a complete trial"):
         gather(result, trials=[99])
+
+
+def test_spending_and_faults_are_told_where_there_were_any(result: Result) -> None:
+    assert faults_table(result) is None
+    assert [name for name, _ in spending_rows(result)] == ["Read from the recording in all runs"]
+    fault = FaultSum("http://h/v1", "small", FaultKind.TIMEOUT, 3, 2, 1.5, 4, 10, 20, 0)
+    record = SpendingRecord(SpendingCaps(max_dollars=2.5), Spent(10, 300, 10**12), Spent(1, 2))
+    troubled = replace(result, faults=(fault,), spending=record, recorded_from="")
+    table = faults_table(troubled)
+    assert table is not None
+    assert list(table.rows[0]) == [
+        "http://h/v1",
+        "small",
+        "no answer in time",
+        "3",
+        "2",
+        "1.5",
+        "4 generations, 30 tokens",
+    ]
+    assert spending_rows(troubled) == [
+        ("Spent in all runs", "10 generations, 300 tokens, $1.0000"),
+        ("Cap --max-dollars", "2.5"),
+        ("Requests under way, or of a process that died, may come to", "1 generations, 2 tokens"),
+    ]
 
 
 def test_long_texts_are_cut_and_say_so() -> None:

@@ -1,0 +1,63 @@
+"""A process's place among a session's workers, kept by a heartbeat for as long as its block lasts."""
+
+from __future__ import annotations
+
+import logging
+from threading import Event, Thread
+from types import TracebackType
+
+from storage.database import Database
+from storage.workers import LEASE_SECONDS, Worker, Workers
+from tools.errors import StorageError
+
+LOG = logging.getLogger(__name__)
+WATCH_SECONDS = 1.0
+"""How often the dead of this machine are looked for."""
+
+
+class Lease:
+    """Registers a worker of a session, keeps it alive from a thread of its own, and lets it leave.
+
+    A thread, since the event loop may be busy with a searcher's arithmetic for longer than the lease.
+    The same thread buries dead workers of the database.
+    """
+
+    def __init__(self, database: Database, session_id: str, seconds: float = LEASE_SECONDS) -> None:
+        self._workers = Workers(database)
+        self._session_id = session_id
+        self._seconds = seconds
+        self._over = Event()
+
+    def __enter__(self) -> Worker:
+        self._workers.bury()
+        self._worker = self._workers.register(self._session_id, self._seconds)
+        self._thread = Thread(target=self._keep, name="agenttts heartbeat", daemon=True)
+        self._thread.start()
+        return self._worker
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        try:
+            self._workers.leave(self._worker)
+        except StorageError as problem:
+            # The others find it gone when its process is or its lease is over.
+            LOG.warning("worker %s could not leave: %s", self._worker.id, problem)
+
+    def _keep(self) -> None:
+        each = self._seconds / 3
+        watch = min(each, WATCH_SECONDS)
+        waited = 0.0
+        while not self._over.wait(watch):
+            waited += watch
+            try:
+                if waited >= each:
+                    waited = 0.0
+                    self._workers.beat(self._worker)
+                for dead in self._workers.bury():
+                    LOG.info("worker %s on %s is gone", dead.id, dead.process.host)
+            except StorageError as problem:
+                # A database that is away for less than the lease costs nothing; one that stays away ends the session.
+                LOG.warning("worker %s has no heartbeat: %s", self._worker.id, problem)
