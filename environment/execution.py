@@ -117,4 +117,6 @@ class _Spread:
     async def runner(self, begun: Begun) -> AsyncIterator[TrialRunner]:
         from environment.cluster.spread_executor import SpreadExecutor
 
-        yield SpreadExecutor(self.task, self.budget, self.workers, self.at_once, begun.drawn, begun.told)
+        yield SpreadExecutor(
+            self.task, self.budget, self.workers, self.at_once, begun.drawn, begun.told, begun.session_id
+        )

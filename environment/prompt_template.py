@@ -37,6 +37,10 @@ class PromptTemplate:
         self._environment = PLAIN_TEXT.overlay(loader=FileSystemLoader(path.parent))
         self._last = self._environment.from_string(texts[-1])
 
+    def __reduce__(self) -> tuple[type[PromptTemplate], tuple[Path]]:
+        # A compiled template does not travel between processes.
+        return PromptTemplate, (self.path,)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the file's text and the files it includes: the prompt's version."""

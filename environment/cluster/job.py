@@ -121,7 +121,9 @@ def _storage(database: Database) -> tuple[str, str]:
 
 def _pickle(task: Task, pickled: Pickle) -> bytes:
     try:
-        return pickled(task)
+        sent = pickled(task)
+        pickle.loads(sent)  # noqa: S301 - just made; some values are only noticed when they arrive
+        return sent
     except Exception as error:
         raise InvalidInput(
             "task",

@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 SECONDS_TO_START = 300.0
 """How long the cluster may take until every worker is open."""
 SECONDS_TO_CLOSE = SECONDS_TO_FINISH + 10.0
+MEMORY = 256 * 2**20
+"""Bytes that a worker reserves of its node: about what it takes. Ray places what reserves nothing anywhere."""
 MOST_RESTARTS = 20
 """How often a worker is started again; one that dies more often is killed by what it does."""
 SECONDS_TO_ANSWER = 10.0
@@ -31,15 +33,17 @@ SECONDS_TO_ANSWER = 10.0
 class RayWorker:
     """One actor, as the executor calls it."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, kept: Sequence[Any]) -> None:
+        """`kept` are references to what the actor needs when it is started anew."""
         self.actor = actor
+        self._kept = kept
 
-    async def run(self, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
+    async def run(self, session_id: str, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
         """Runs a worker's share of a trial; see RemoteWorker."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        call = self.actor.run.remote(allocation, split, list(places))
+        call = self.actor.run.remote(session_id, allocation, split, list(places))
         try:
             result: Share | AgentttsError = await call
         except asyncio.CancelledError:
@@ -70,14 +74,16 @@ def ray_workers(options: ClusterOptions, job: Job, examples: int) -> Iterator[li
     if ours:
         _connect(ray, options)
     try:
-        nodes = sum(node["Alive"] for node in ray.nodes())
-        count = min(options.workers or nodes, examples)
-        actors = _start(ray, options, job, count)
+        workers = _start(ray, options, job, examples)
         try:
-            _open(ray, actors)
-            yield [RayWorker(actor) for actor in actors]
+            _open(ray, workers)
+            try:
+                yield workers
+            finally:
+                _close(ray, workers)
         finally:
-            _close(ray, actors)
+            for worker in workers:
+                ray.kill(worker.actor)
     finally:
         if ours:
             ray.shutdown()
@@ -115,23 +121,36 @@ def _connect(ray: ModuleType, options: ClusterOptions) -> None:
         ) from error
 
 
-def _start(ray: ModuleType, options: ClusterOptions, job: Job, count: int) -> list[Any]:
-    actor = ray.remote(Worker).options(
-        num_cpus=options.cpus,
-        scheduling_strategy="SPREAD",
-        max_restarts=MOST_RESTARTS,
-        # Every failed attempt to reach a node that is not yet known to be lost counts as one.
-        max_task_retries=-1,
-    )
-    return [actor.remote(job, part, count) for part in range(count)]
+def _start(ray: ModuleType, options: ClusterOptions, job: Job, examples: int) -> list[RayWorker]:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    class SessionWorker(Worker):
+        def __init__(self, kept: Sequence[Any], part: int, parts: int) -> None:
+            (job,) = kept
+            super().__init__(job if isinstance(job, Job) else ray.get(job), part, parts)
+
+    # Every failed attempt to reach a node that is not yet known to be lost counts as a retry: no limit.
+    settings = {"num_cpus": options.cpus, "memory": MEMORY, "max_restarts": MOST_RESTARTS, "max_task_retries": -1}
+    actor = ray.remote(**settings)(SessionWorker)
+    # Kept in the driver for as long as the actors may be started anew; a large argument of their own is not.
+    kept = [ray.put(job) if job.pickled else job]
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    count = min(options.workers or len(nodes), examples)
+
+    def start(part: int) -> RayWorker:
+        # Soft: it goes to another node where its own is lost or full.
+        place = NodeAffinitySchedulingStrategy(nodes[part % len(nodes)], soft=True)
+        return RayWorker(actor.options(scheduling_strategy=place).remote(kept, part, count), kept)
+
+    return [start(part) for part in range(count)]
 
 
-def _open(ray: ModuleType, actors: Sequence[Any]) -> None:
+def _open(ray: ModuleType, workers: Sequence[RayWorker]) -> None:
     try:
-        problems = ray.get([actor.open.remote() for actor in actors], timeout=SECONDS_TO_START)
+        problems = ray.get([worker.actor.open.remote() for worker in workers], timeout=SECONDS_TO_START)
     except ray.exceptions.GetTimeoutError as error:
         raise ClusterError(
-            f"the cluster has not started {len(actors)} workers within {SECONDS_TO_START:g} s; "
+            f"the cluster has not started {len(workers)} workers within {SECONDS_TO_START:g} s; "
             "ask for fewer of them or for less of the option cpus"
         ) from error
     except ray.exceptions.RayError as error:
@@ -141,11 +160,7 @@ def _open(ray: ModuleType, actors: Sequence[Any]) -> None:
             raise problem
 
 
-def _close(ray: ModuleType, actors: Sequence[Any]) -> None:
-    try:
-        # A lost one would be started only to be closed.
-        with suppress(ray.exceptions.RayError):
-            ray.get([actor.close.remote() for actor in actors], timeout=SECONDS_TO_CLOSE)
-    finally:
-        for actor in actors:
-            ray.kill(actor)
+def _close(ray: ModuleType, workers: Sequence[RayWorker]) -> None:
+    # One that is lost meanwhile has nothing left to close.
+    with suppress(ray.exceptions.RayError):
+        ray.get([worker.actor.close.remote() for worker in workers], timeout=SECONDS_TO_CLOSE)

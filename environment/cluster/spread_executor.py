@@ -20,7 +20,7 @@ from tools.trial import StageScore, Usage
 class RemoteWorker(Protocol):
     """A worker as the driver calls it."""
 
-    async def run(self, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
+    async def run(self, session_id: str, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
         """What the examples at these places of a split gave; retried elsewhere where the worker is lost.
 
         Raises what the worker's own code raises, ClusterError where the cluster fails.
@@ -43,13 +43,18 @@ class SpreadExecutor(TrialRunner):
         at_once: int,
         drawn: Mapping[str, int] | None = None,
         told: Callable[[str, Sequence[Sample]], None] | None = None,
+        session_id: str = "",
     ) -> None:
-        """`drawn` is what the session's earlier processes drew; `told` hears of the samples of every share."""
+        """`session_id` names the account that pays, `drawn` is what the session's earlier processes drew.
+
+        `told` hears of the samples of every share.
+        """
         self._task = task
         self._budget = budget
         self._workers = workers
         self.at_once = at_once
         self._told = told
+        self._session_id = session_id
         self._seen = {(key, index) for key, count in (drawn or {}).items() for index in range(count)}
 
     async def run(self, allocation: Allocation, examples: Sequence[Example]) -> Outcome:
@@ -70,7 +75,7 @@ class SpreadExecutor(TrialRunner):
         return merged(self._task, places, shares, Ledger(self._seen))
 
     async def _share(self, worker: RemoteWorker, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
-        share = await worker.run(allocation, split, places)
+        share = await worker.run(self._session_id, allocation, split, places)
         if self._told is not None:
             for model, samples in share.generated.items():
                 self._told(model, samples)

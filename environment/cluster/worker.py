@@ -6,18 +6,18 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from environment.backend import Backend, Shared
 from environment.cluster.job import Job
 from environment.executor import Executor
-from environment.sampler import SECONDS_TO_FINISH, Sampler
+from environment.sampler import Sampler
+from environment.session_sampler import session_sampler
 from environment.side_by_side import side_by_side
 from environment.task import Example, Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.database import Database
 from storage.sample import Sample
-from storage.samples import SampleStore
 from tools.errors import AgentttsError
 from tools.space import Allocation
 from tools.trial import Usage
@@ -73,12 +73,19 @@ class Worker:
             return error
         return None
 
-    async def run(self, allocation: Allocation, split: str, places: Sequence[int]) -> Share | AgentttsError:
-        """Scores an allocation, which fits the budget, on the examples at these places of a split."""
+    async def run(
+        self, session_id: str, allocation: Allocation, split: str, places: Sequence[int]
+    ) -> Share | AgentttsError:
+        """Scores an allocation, which fits the budget, on the examples at these places of a split.
+
+        `session_id` names the account that pays, the same one every time.
+        """
         try:
             opened = await self._opened()
+            runner = opened.runner(session_id)
             examples = [opened.task.examples(split)[place] for place in places]
-            outcomes = await side_by_side(opened.run(allocation, example) for example in examples)
+            outcomes = await side_by_side(opened.run(runner, allocation, example) for example in examples)
+            await opened.flush()
         except AgentttsError as error:
             return error
         return share_of(outcomes, opened.take_generated())
@@ -96,15 +103,15 @@ class Worker:
             return self._open
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Open:
     task: Task
-    runner: TrialRunner
-    sampler: Sampler
     backends: Mapping[str, Backend]
     database: Database
     gate: asyncio.Semaphore | None
-    generated: dict[str, list[Sample]]
+    generated: dict[str, list[Sample]] = field(default_factory=dict)
+    _sampler: Sampler | None = None
+    _runner: TrialRunner | None = None
 
     @classmethod
     def of(cls, job: Job, part: int, parts: int) -> _Open:
@@ -115,19 +122,24 @@ class _Open:
         for backend in set(backends.values()):
             if isinstance(backend, Shared):
                 backend.share(part, parts)
-        generated: dict[str, list[Sample]] = {}
+        return cls(task, backends, database, asyncio.Semaphore(EXAMPLES_AT_ONCE) if task.runner else None)
 
-        def told(model: str, samples: Sequence[Sample]) -> None:
-            generated.setdefault(model, []).extend(replace(sample, text="") for sample in samples)
+    def runner(self, session_id: str) -> TrialRunner:
+        if self._runner is None:
+            self._sampler = session_sampler(self.task, self.database, session_id, self.backends, told=self._told)
+            self._runner = (self.task.runner or Executor)(self.task, self._sampler, math.inf)
+        return self._runner
 
-        sampler = Sampler(SampleStore(database), backends, told=told)
-        runner = (task.runner or Executor)(task, sampler, math.inf)
-        gate = asyncio.Semaphore(EXAMPLES_AT_ONCE) if task.runner else None
-        return cls(task, runner, sampler, backends, database, gate, generated)
-
-    async def run(self, allocation: Allocation, example: Example) -> Outcome:
+    async def run(self, runner: TrialRunner, allocation: Allocation, example: Example) -> Outcome:
         async with self.gate or nullcontext():
-            return await self.runner.run(allocation, [example])
+            return await runner.run(allocation, [example])
+
+    async def flush(self) -> None:
+        if self._sampler is not None:
+            await self._sampler.flush()
+
+    def _told(self, model: str, samples: Sequence[Sample]) -> None:
+        self.generated.setdefault(model, []).extend(replace(sample, text="") for sample in samples)
 
     def take_generated(self) -> dict[str, list[Sample]]:
         taken = dict(self.generated)
@@ -135,7 +147,8 @@ class _Open:
         return taken
 
     async def close(self) -> None:
-        await self.sampler.finish(AgentttsError("the session stops"), SECONDS_TO_FINISH)
+        if self._sampler is not None:
+            await self._sampler.wind_down(AgentttsError("the session stops"))
         for backend in set(self.backends.values()):
             await backend.aclose()
         self.database.close()

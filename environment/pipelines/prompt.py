@@ -65,6 +65,10 @@ class Prompt:
             self._messages.append((role, self._compile(text.strip("\n"), line + skipped)))
             line += text.count("\n") + 1
 
+    def __reduce__(self) -> tuple[type[Prompt], tuple[str]]:
+        # A compiled template does not travel between processes.
+        return Prompt, (self.source,)
+
     def render(self, example: Any, upstream: Mapping[str, Any], responses: Sequence[str] = ()) -> tuple[Message, ...]:
         """The messages of a request. Raises what a template raises on values it cannot handle."""
         # An output that could not be read is an empty one: a search does not end because of it.

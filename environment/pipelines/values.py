@@ -30,6 +30,10 @@ class FrozenObject(dict[str, Any]):
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
+    def __reduce__(self) -> tuple[type[FrozenObject], tuple[dict[str, Any]]]:
+        # By default a copy is filled item by item, which it refuses.
+        return FrozenObject, (dict(self),)
+
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("a stage's output cannot be changed")
 

@@ -24,6 +24,7 @@ from environment.cluster.worker import Share, Worker
 from environment.executor import Executor
 from environment.sampler import Sampler
 from environment.task import HELD_OUT, SEARCH, Task, load_task
+from storage.archive import Archive
 from storage.database import Database
 from storage.samples import SampleStore
 from tests.environment.cluster.test_options import config
@@ -42,8 +43,8 @@ class Direct:
     def __init__(self, job: Job, part: int, parts: int) -> None:
         self.worker = Worker(travelled(job), part, parts)
 
-    async def run(self, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
-        sent = travelled((allocation, split, list(places)))
+    async def run(self, session_id: str, allocation: Allocation, split: str, places: Sequence[int]) -> Share:
+        sent = travelled((session_id, allocation, split, list(places)))
         result = travelled(await self.worker.run(*sent))
         if isinstance(result, Exception):
             raise result
@@ -66,7 +67,8 @@ async def spread(task: Task, database: Database, parts: int, budget: float = mat
     job = job_of(config(), task, database, pickle.dumps)
     workers = [Direct(job, part, parts) for part in range(parts)]
     try:
-        yield SpreadExecutor(task, budget, workers, 2)
+        session = Archive(database).create_session(config())
+        yield SpreadExecutor(task, budget, workers, 2, session_id=session.id)
     finally:
         for direct in workers:
             await direct.worker.close()
@@ -125,8 +127,9 @@ async def test_nothing_runs_beyond_the_budget_or_on_other_examples(task: Task, d
 async def test_a_workers_error_comes_back_as_itself(task: Task, database: Database) -> None:
     model, beyond = task.space.subtasks[0].models[0].name, task.space.max_samples + 1
     too_many = Allocation({subtask.name: Choice(model, beyond) for subtask in task.space.subtasks})
+    session = Archive(database).create_session(config()).id
     with database, pytest.raises(InvalidAllocation, match="samples"):
-        await Direct(job_of(config(), task, database, pickle.dumps), 0, 1).run(too_many, SEARCH, [0])
+        await Direct(job_of(config(), task, database, pickle.dumps), 0, 1).run(session, too_many, SEARCH, [0])
 
 
 async def test_another_machine_release_or_task_is_refused(task: Task, database: Database) -> None:
