@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from agent.belief.regression import Array, Posterior
-from agent.belief.response import UNIT, AdditiveModel, ChoiceTable, CoupledModel, Insights, Response
+from agent.belief.response import UNIT, AdditiveModel, ChoiceTable, CoupledModel, Draws, Insights, Response
 from agent.searcher import Problem
 from tools.history import completed
 from tools.space import Allocation, Choice
@@ -84,9 +84,13 @@ class Belief:
         """The expected response of every subtask."""
         return self._mean
 
-    def sample(self, rng: np.random.Generator) -> list[Response]:
-        """A response of every subtask drawn from what is possible."""
-        return self._responses([posterior.sample(rng) for posterior in self._posteriors])
+    def samples(self, rng: np.random.Generator, count: int) -> list[Draws]:
+        """Responses of every subtask drawn from what is possible, `count` times."""
+        drawn = [[posterior.draw(rng) for posterior in self._posteriors] for _ in range(count)]
+        weights = [p.weights([row[i] for row in drawn]) for i, p in enumerate(self._posteriors)]
+        if self._additive is not None:
+            return self._additive.draws(weights[0])
+        return [model.draws(w) for model, w in zip(self._models, weights, strict=True)]
 
     def expected(self, allocation: Allocation) -> float:
         """The expected final score of an allocation."""

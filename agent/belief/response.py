@@ -79,6 +79,10 @@ class ChoiceTable:
         same = [position for position, known in enumerate(self.choices) if known.variant == choice.variant]
         return min(same, key=lambda position: abs(self.choices[position].samples - choice.samples))
 
+    def position(self, choice: Choice) -> int | None:
+        """The position of exactly this choice; None where the table leaves it out."""
+        return self._index.get(choice)
+
     def _standing(self, choice: Choice) -> Choice:
         """The choice that stands for one in the table."""
         return replace(choice, strategy=self._strategies[0]) if choice.samples == 1 and self._strategies else choice
@@ -96,6 +100,19 @@ class Response:
         """The scores of all choices (columns) after each upstream score (rows)."""
         u = upstream[:, None]
         return self.level + self.slope * u + self.bend * u * u
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Responses of one subtask, one a draw: level and slope have a row for each, bend a number."""
+
+    level: Array
+    slope: Array
+    bend: Array
+
+    def one(self, place: int) -> Response:
+        """The response of a draw."""
+        return Response(self.level[place], self.slope[place], float(self.bend[place]))
 
 
 class CoupledModel:
@@ -128,9 +145,13 @@ class CoupledModel:
 
     def response(self, weights: Array) -> Response:
         """What weights mean for every choice."""
+        return self.draws(weights[None, :]).one(0)
+
+    def draws(self, weights: Array) -> Draws:
+        """What weights, a row a draw, mean for every choice."""
         own, coupled = self._own.shape[1], self._coupled.shape[1]
-        bend = float(weights[own + coupled :].sum()) / UNIT
-        return Response(self._own @ weights[:own], self._coupled @ weights[own : own + coupled], bend)
+        bend = weights[:, own + coupled :].sum(axis=1) / UNIT
+        return Draws(weights[:, :own] @ self._own.T, weights[:, own : own + coupled] @ self._coupled.T, bend)
 
 
 class AdditiveModel:
@@ -153,10 +174,14 @@ class AdditiveModel:
 
     def responses(self, weights: Array) -> list[Response]:
         """Each subtask's share, added to those before it."""
+        return [draws.one(0) for draws in self.draws(weights[None, :])]
+
+    def draws(self, weights: Array) -> list[Draws]:
+        """The same for weights with a row a draw."""
         ends = np.cumsum([own.shape[1] for own in self._own])
-        parts = np.split(weights, ends[:-1])
-        levels = [own @ part for own, part in zip(self._own, parts, strict=True)]
-        return [Response(level, np.ones(len(level))) for level in levels]
+        parts = np.split(weights, ends[:-1], axis=1)
+        levels = [part @ own.T for own, part in zip(self._own, parts, strict=True)]
+        return [Draws(level, np.ones_like(level), np.zeros(len(level))) for level in levels]
 
 
 def own_features(table: ChoiceTable, insights: Insights) -> tuple[Array, Prior]:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from agent.belief.belief import Belief
 from agent.belief.regression import Array
-from agent.belief.response import ChoiceTable, Response
-from agent.planner.frontier import Frontier
+from agent.belief.response import ChoiceTable, Draws, Response
+from agent.planner.frontier import Frontier, Picks
 from agent.searcher import Problem
 from tools.space import Allocation
 
@@ -96,8 +96,9 @@ class BatchChooser:
         rng: np.random.Generator,
     ) -> list[Pick]:
         """Up to `n` picks that are not among `taken`; `tried` has scores. Fewer when no more fit."""
-        draws = [belief.sample(rng) for _ in range(DRAWS)]
-        candidates = self._candidates([belief.mean(), *draws[: self.nominating]], max(n, self.nominated), taken)
+        draws = belief.samples(rng, DRAWS)
+        nominating = [belief.mean(), *([draw.one(place) for draw in draws] for place in range(self.nominating))]
+        candidates = self._candidates(nominating, max(n, self.nominated), taken)
         if not candidates:
             return []
         worth = self.worth(self._values(draws, [*candidates, *tried]), candidates, tried)
@@ -114,20 +115,22 @@ class BatchChooser:
     def _candidates(
         self, nominating: Sequence[Sequence[Response]], each: int, taken: Collection[Allocation]
     ) -> list[Allocation]:
-        nominated: dict[Allocation, None] = {}
+        known = {self._picks(allocation) for allocation in taken}
+        nominated: dict[Picks, None] = {}
         for frontier in self._frontiers:
             for responses in nominating:
-                untried = (allocation for allocation, _ in frontier.ranked(responses) if allocation not in taken)
+                untried = (picks for picks, _ in frontier.best(responses) if picks not in known)
                 nominated.update(dict.fromkeys(islice(untried, each)))
-        return list(nominated)
+        return [self._frontiers[0].allocation(picks) for picks in nominated]
 
-    def _values(self, draws: Sequence[Sequence[Response]], allocations: Sequence[Allocation]) -> Array:
+    def _picks(self, allocation: Allocation) -> tuple[int | None, ...]:
+        """The positions of an allocation's choices in the tables; None where a table leaves one out."""
+        return tuple(table.position(allocation[n]) for n, table in zip(self._names, self._tables, strict=True))
+
+    def _values(self, draws: Sequence[Draws], allocations: Sequence[Allocation]) -> Array:
         """The final score of every allocation (columns) by every draw (rows), in modelled units."""
-        value = np.zeros((len(draws), len(allocations)))
-        for position, (name, table) in enumerate(zip(self._names, self._tables, strict=True)):
+        value = np.zeros((DRAWS, len(allocations)))
+        for name, table, draw in zip(self._names, self._tables, draws, strict=True):
             rows = np.array([table.nearest(allocation[name]) for allocation in allocations], dtype=np.intp)
-            level = np.array([draw[position].level for draw in draws])[:, rows]
-            slope = np.array([draw[position].slope for draw in draws])[:, rows]
-            bend = np.array([[draw[position].bend] for draw in draws])
-            value = level + slope * value + bend * value * value
+            value = draw.level[:, rows] + draw.slope[:, rows] * value + draw.bend[:, None] * value * value
         return value

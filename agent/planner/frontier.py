@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,58 +16,151 @@ from tools.space import Allocation
 
 PREFIXES = 20_000
 """Beginnings of allocations that are followed at once; beyond it only promising ones are kept."""
+CELLS = 1_000_000
+"""Beginnings times last choices that are kept laid out between responses (8 MB)."""
 BINS = 200
-FIRST = 1000
+FIRST = (16, 128, 1024)
+"""How many of the best are looked for, step by step; all are sorted only where these are not enough."""
+SLACK = 1e-9
+"""Far above the rounding of a score: rows whose best comes this close to the threshold are looked at exactly."""
+
+Ints = npt.NDArray[np.intp]
+Picks = tuple[int, ...]
+"""The position of each subtask's choice in its table."""
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """Choices of every subtask but the last that leave room for one there, and which fit after each.
+
+    `picks` has a row for each, `fits` beside it a column for each choice of the last subtask; `penalty` is
+    0 where that fits, else minus infinity.
+    """
+
+    picks: Ints
+    fits: npt.NDArray[np.bool_]
+    penalty: Array
 
 
 class Frontier:
     """Puts allocations together stage by stage, keeping room for some choice of every later stage."""
 
     def __init__(self, problem: Problem, tables: Sequence[ChoiceTable]) -> None:
-        self._problem = problem
+        self._names = [subtask.name for subtask in problem.space.subtasks]
         self._tables = tables
-        subtasks = problem.space.subtasks
         limits = problem.limits
         self._most = limits.most
-        self._costs = [limits.table(s, table.choices) for s, table in zip(subtasks, tables, strict=True)]
+        self._costs = [limits.table(s, t.choices) for s, t in zip(problem.space.subtasks, tables, strict=True)]
         self._rest = [floors(self._costs[position + 1 :], len(self._most)) for position in range(len(self._costs))]
+        self._beginnings = self._lay_out()
 
     def ranked(self, responses: Sequence[Response]) -> Iterator[tuple[Allocation, float]]:
         """Feasible allocations from the highest final score down, with that score in modelled units."""
-        score, spent = np.zeros(1), np.zeros((1, len(self._most)))
-        picks: npt.NDArray[np.intp] = np.zeros((1, 0), dtype=np.intp)
-        for position, (response, costs) in enumerate(zip(responses, self._costs, strict=True)):
-            total = spent[:, None, :] + costs
-            fits = reachable(total.reshape(-1, len(self._most)), self._rest[position], self._most)
-            prefix, choice = np.nonzero(fits.reshape(total.shape[:2]))
-            score = response.at(score)[prefix, choice]
-            spent = total[prefix, choice]
+        return ((self.allocation(picks), score) for picks, score in self.best(responses))
+
+    def best(self, responses: Sequence[Response]) -> Iterator[tuple[Picks, float]]:
+        """The same, with each allocation as positions in the tables."""
+        if self._beginnings is None:
+            beginnings, upstream = self._promising_beginnings(responses)
+        else:
+            beginnings = self._beginnings
+            upstream = np.zeros(len(beginnings.picks))
+            for position, response in enumerate(responses[:-1]):
+                column = beginnings.picks[:, position]
+                upstream = _after(response, column, upstream)
+        return _descending(beginnings, responses[-1], upstream)
+
+    def allocation(self, picks: Picks) -> Allocation:
+        """The allocation that positions in the tables are."""
+        chosen = (table.choices[pick] for table, pick in zip(self._tables, picks, strict=True))
+        return Allocation(dict(zip(self._names, chosen, strict=True)))
+
+    def _lay_out(self) -> Beginnings | None:
+        """Every beginning; None where there are too many, and which are followed depends on the responses."""
+        picks, spent = _start(len(self._most))
+        for position in range(len(self._costs) - 1):
+            prefix, choice, spent = self._extended(position, spent)
             picks = np.column_stack([picks[prefix], choice])
-            if position < len(responses) - 1 and len(score) > PREFIXES:
+            if len(picks) > PREFIXES:
+                return None
+        return self._ended(picks, spent) if len(picks) * len(self._costs[-1]) <= CELLS else None
+
+    def _promising_beginnings(self, responses: Sequence[Response]) -> tuple[Beginnings, Array]:
+        """The beginnings to follow, and their last score."""
+        picks, spent = _start(len(self._most))
+        score = np.zeros(1)
+        for position, response in enumerate(responses[:-1]):
+            prefix, choice, spent = self._extended(position, spent)
+            score = _after(response, choice, score[prefix])
+            picks = np.column_stack([picks[prefix], choice])
+            if len(score) > PREFIXES:
                 kept = _promising(score, spent[:, 0])
                 score, spent, picks = score[kept], spent[kept], picks[kept]
-        names = [subtask.name for subtask in self._problem.space.subtasks]
-        for row in _descending(score):
-            chosen = (table.choices[pick] for table, pick in zip(self._tables, picks[row], strict=True))
-            yield Allocation(dict(zip(names, chosen, strict=True))), float(score[row])
+        return self._ended(picks, spent), score
+
+    def _extended(self, position: int, spent: Array) -> tuple[Ints, Ints, Array]:
+        """Which beginning goes on with which choice of the subtask at `position`, and what each has then spent."""
+        total, fits = self._fitting(position, spent)
+        prefix, choice = np.nonzero(fits)
+        return prefix, choice, total[prefix, choice]
+
+    def _ended(self, picks: Ints, spent: Array) -> Beginnings:
+        _, fits = self._fitting(len(self._costs) - 1, spent)
+        return Beginnings(picks, fits, np.where(fits, 0.0, -np.inf))
+
+    def _fitting(self, position: int, spent: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+        total = spent[:, None, :] + self._costs[position]
+        fits = reachable(total.reshape(-1, len(self._most)), self._rest[position], self._most)
+        return total, fits.reshape(total.shape[:2])
 
 
-def _promising(score: Array, spent: Array) -> npt.NDArray[np.intp]:
+def _start(costs: int) -> tuple[Ints, Array]:
+    """One beginning, of no choice."""
+    return np.zeros((1, 0), dtype=np.intp), np.zeros((1, costs))
+
+
+def _after(response: Response, choice: Ints, upstream: Array) -> Array:
+    """The scores of choices, each after its own upstream score; with the rounding of Response.at."""
+    score: Array = response.level[choice] + response.slope[choice] * upstream + response.bend * upstream * upstream
+    return score
+
+
+def _promising(score: Array, spent: Array) -> Ints:
     """For every level of spending the prefixes with the highest scores."""
     bins = np.digitize(spent, np.quantile(spent, np.linspace(0, 1, BINS + 1)[1:-1]))
     order = np.lexsort((-score, bins))
     ranks = np.arange(len(order)) - np.searchsorted(bins[order], bins[order])
-    kept: npt.NDArray[np.intp] = order[ranks < PREFIXES // BINS]
+    kept: Ints = order[ranks < PREFIXES // BINS]
     return kept
 
 
-def _descending(score: Array) -> Iterator[int]:
-    """Positions from the highest score down; the rest is sorted only where the first are not enough."""
-    if not len(score):
-        return
-    first = min(FIRST, len(score))
-    top = np.argpartition(-score, first - 1)[:first]
-    yield from (int(row) for row in top[np.argsort(-score[top], kind="stable")])
-    if first < len(score):
-        seen = set(top.tolist())
-        yield from (row for row in np.argsort(-score, kind="stable").tolist() if row not in seen)
+def _descending(beginnings: Beginnings, last: Response, upstream: Array) -> Iterator[tuple[Picks, float]]:
+    """Picks from the highest score down, equal ones in the order of the tables."""
+    # The best that each beginning can come to: one product of matrices, as this is done for every draw.
+    powers = np.stack([np.ones_like(upstream), upstream, upstream * upstream], axis=1)
+    terms = np.stack([last.level, last.slope, np.full_like(last.level, last.bend)])
+    peaks = (powers @ terms + beginnings.penalty).max(axis=1, initial=-np.inf)
+    given = 0
+    for wanted in (*FIRST, beginnings.fits.size):
+        for row, choice, score in _top(beginnings, last, upstream, peaks, wanted)[given:]:
+            yield (*beginnings.picks[row].tolist(), choice), score
+            given += 1
+
+
+def _top(
+    beginnings: Beginnings, last: Response, upstream: Array, peaks: Array, wanted: int
+) -> list[tuple[int, int, float]]:
+    """The beginning, last choice and score of the `wanted` best; all where fewer fit."""
+    rows, floor = np.arange(len(peaks)), -np.inf
+    if wanted < len(peaks):
+        # As many rows have a peak at or above the bar, so no score below it is among the wanted.
+        floor = np.partition(peaks, len(peaks) - wanted)[len(peaks) - wanted] - SLACK
+        rows = np.flatnonzero(peaks >= floor)
+    scores = last.at(upstream[rows])
+    scores = np.where(beginnings.fits[rows], scores, -np.inf)
+    if wanted < scores.size:
+        floor = max(floor, np.partition(scores, scores.size - wanted, axis=None)[scores.size - wanted])
+    row, choice = np.nonzero((scores >= floor) & (scores > -np.inf))
+    found = scores[row, choice]
+    order = np.argsort(-found, kind="stable")[:wanted]
+    return list(zip(rows[row[order]].tolist(), choice[order].tolist(), found[order].tolist(), strict=True))

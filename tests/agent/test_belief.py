@@ -211,7 +211,8 @@ def test_what_was_tried_often_is_surer_than_what_was_not() -> None:
 
 
 def _draws(belief: Belief, rng: np.random.Generator, count: int) -> Iterator[list[Response]]:
-    return (belief.sample(rng) for _ in range(count))
+    draws = belief.samples(rng, count)
+    return ([draw.one(place) for draw in draws] for place in range(count))
 
 
 def final(belief: Belief, responses: list[Response], allocation: Allocation) -> float:
