@@ -115,17 +115,18 @@ class BatchChooser:
     def _candidates(
         self, nominating: Sequence[Sequence[Response]], each: int, taken: Collection[Allocation]
     ) -> list[Allocation]:
-        known = {self._picks(allocation) for allocation in taken}
+        known = {picks for allocation in taken if (picks := self._picks(allocation))}
         nominated: dict[Picks, None] = {}
         for frontier in self._frontiers:
+            untried = frontier.without(known)
             for responses in nominating:
-                untried = (picks for picks, _ in frontier.best(responses) if picks not in known)
-                nominated.update(dict.fromkeys(islice(untried, each)))
+                nominated.update(dict.fromkeys(picks for picks, _ in islice(untried.best(responses), each)))
         return [self._frontiers[0].allocation(picks) for picks in nominated]
 
-    def _picks(self, allocation: Allocation) -> tuple[int | None, ...]:
+    def _picks(self, allocation: Allocation) -> Picks | None:
         """The positions of an allocation's choices in the tables; None where a table leaves one out."""
-        return tuple(table.position(allocation[n]) for n, table in zip(self._names, self._tables, strict=True))
+        picks = [table.position(allocation[n]) for n, table in zip(self._names, self._tables, strict=True)]
+        return tuple(pick for pick in picks if pick is not None) if None not in picks else None
 
     def _values(self, draws: Sequence[Draws], allocations: Sequence[Allocation]) -> Array:
         """The final score of every allocation (columns) by every draw (rows), in modelled units."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +43,20 @@ class Beginnings:
     fits: npt.NDArray[np.bool_]
     penalty: Array
 
+    def without(self, left_out: Collection[Picks]) -> Beginnings:
+        """The same, where some allocations do not fit."""
+        rows = self._rows
+        cells = [(rows[picks[:-1]], picks[-1]) for picks in left_out if picks[:-1] in rows]
+        fits, penalty = self.fits.copy(), self.penalty.copy()
+        for row, choice in cells:
+            fits[row, choice], penalty[row, choice] = False, -np.inf
+        return replace(self, fits=fits, penalty=penalty)
+
+    @cached_property
+    def _rows(self) -> dict[Picks, int]:
+        """The row of each beginning."""
+        return {tuple(picks): row for row, picks in enumerate(self.picks.tolist())}
+
 
 class Frontier:
     """Puts allocations together stage by stage, keeping room for some choice of every later stage."""
@@ -53,6 +69,15 @@ class Frontier:
         self._costs = [limits.table(s, t.choices) for s, t in zip(problem.space.subtasks, tables, strict=True)]
         self._rest = [floors(self._costs[position + 1 :], len(self._most)) for position in range(len(self._costs))]
         self._beginnings = self._lay_out()
+        self._left_out: frozenset[Picks] = frozenset()
+
+    def without(self, left_out: Collection[Picks]) -> Frontier:
+        """The same frontier, which ranks some allocations no more."""
+        other = copy(self)
+        other._left_out = frozenset(left_out)
+        if self._beginnings is not None:
+            other._beginnings = self._beginnings.without(left_out)
+        return other
 
     def ranked(self, responses: Sequence[Response]) -> Iterator[tuple[Allocation, float]]:
         """Feasible allocations from the highest final score down, with that score in modelled units."""
@@ -68,7 +93,8 @@ class Frontier:
             for position, response in enumerate(responses[:-1]):
                 column = beginnings.picks[:, position]
                 upstream = _after(response, column, upstream)
-        return _descending(beginnings, responses[-1], upstream)
+        descending = _descending(beginnings, responses[-1], upstream)
+        return (found for found in descending if found[0] not in self._left_out)
 
     def allocation(self, picks: Picks) -> Allocation:
         """The allocation that positions in the tables are."""
@@ -157,10 +183,10 @@ def _top(
         floor = np.partition(peaks, len(peaks) - wanted)[len(peaks) - wanted] - SLACK
         rows = np.flatnonzero(peaks >= floor)
     scores = last.at(upstream[rows])
-    scores = np.where(beginnings.fits[rows], scores, -np.inf)
-    if wanted < scores.size:
-        floor = max(floor, np.partition(scores, scores.size - wanted, axis=None)[scores.size - wanted])
-    row, choice = np.nonzero((scores >= floor) & (scores > -np.inf))
+    row, choice = np.nonzero(beginnings.fits[rows] & (scores >= floor))
     found = scores[row, choice]
+    if 4 * wanted < len(found):
+        near = np.flatnonzero(found >= np.partition(found, len(found) - wanted)[len(found) - wanted])
+        row, choice, found = row[near], choice[near], found[near]
     order = np.argsort(-found, kind="stable")[:wanted]
     return list(zip(rows[row[order]].tolist(), choice[order].tolist(), found[order].tolist(), strict=True))
