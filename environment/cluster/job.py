@@ -110,7 +110,7 @@ def _storage(database: Database) -> tuple[str, str]:
         if database.path is None:
             raise InvalidInput("storage", "is in memory, where no worker sees it; use a file or postgresql://HOST/NAME")
         return url.set(database=str(Path(database.path).resolve())).render_as_string(), socket.gethostname()
-    if url.password or "password" in url.query:
+    if url.password:
         raise InvalidInput(
             "storage",
             "has a password, which would travel through the cluster; leave it out and set PGPASSWORD (or ~/.pgpass) "

@@ -79,14 +79,13 @@ def config(**given: Any) -> SessionConfig:
     return SessionConfig(**values | given)
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:secret@host/name", "postgresql://me@host/name?password=secret"])
-def test_a_password_does_not_travel(url: str) -> None:
+def test_a_password_does_not_travel() -> None:
     from sqlalchemy import create_engine
 
     from storage.database import parse_url
 
     pytest.importorskip("psycopg")
-    database = Database(create_engine(parse_url(url)))
+    database = Database(create_engine(parse_url("postgresql://me:secret@host/name")))
     with (
         pytest.raises(InvalidInput, match=r"storage: has a password.*PGPASSWORD") as refused,
         execution("ray", {}, config(), load_task("multihop-recorded"), database),
