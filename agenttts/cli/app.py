@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere.",
     ),
     "resume": ("search:resume", "Go on with a session that was stopped; nothing finished is done or paid again."),
+    "sessions": ("sessions:sessions", "List the stored sessions, the newest first."),
     "show": ("show:show", "Show a session's result, its trials, guidelines and transcripts."),
     "report": (
         "report:report",

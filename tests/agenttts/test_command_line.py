@@ -205,3 +205,16 @@ def test_a_session_moves_to_another_database_as_a_log(agenttts: Run, tmp_path: P
         done = agenttts(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert problem in " ".join(done.stderr.split())
+
+
+def test_sessions_are_listed(agenttts: Run) -> None:
+    none = agenttts("sessions")
+    assert none.returncode == 2
+    assert "is not there" in none.stderr
+    ids = [document(agenttts("search", "simulated-2wiki", "--trials", "7", "--json"))["session"] for _ in range(2)]
+    listed = document(agenttts("sessions", "--json"))
+    assert [row["session"] for row in listed] == ids[::-1]
+    assert {(row["complete"], row["state"]) for row in listed} == {(7, "complete")}
+    shown = agenttts("sessions", "--most", "1").stdout
+    assert ids[1] in shown
+    assert ids[0] not in shown
