@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from agenttts.cli.options import DEFAULT_STORAGE, AsJson, Storage
+from agenttts.cli.options import DEFAULT_STORAGE, LAST, AsJson, Session, Storage
 
 
 def report(
-    session: Annotated[str, typer.Argument(help="Session id, the beginning of one, or last.")] = "last",
+    session: Session = LAST,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("report.html"),
     against: Annotated[
         list[str] | None,
