@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -84,6 +85,30 @@ def estimate(task: Task, problem: Problem, trials: int, tokens_per_second: float
     return Estimate(len(drawn), plain + judging, reused + judging)
 
 
+def batch_work(task: Task, allocations: Iterable[Allocation]) -> Work:
+    """The work of allocations on the search examples, each prompt's samples drawn once."""
+    return _work(task, _distinct(task, allocations), math.inf, unpriced=0.0) * len(task.search_examples)
+
+
+def most_work(task: Task, problem: Problem, trials: int, *, front: bool) -> Work:
+    """More than a search and its judging can come to, by the subtasks' typical lengths.
+
+    As if every trial took the most that each of its subtasks may take within the budget, and reused
+    nothing. A model without prices costs nothing.
+    """
+    feasible = FeasibleSpace(problem)
+    each = Work()
+    for subtask in task.space.subtasks:
+        menu = feasible.menu(subtask, {})
+        choices = [variant.choice(max(counts)) for variant, counts in menu.items() if counts]
+        works = [_work(task, _profiled(task, subtask, choice), math.inf, unpriced=0.0) for choice in choices]
+        most = {field.name: max((getattr(one, field.name) for one in works), default=0.0) for field in fields(Work)}
+        each += Work(**most)
+    search, held_out = len(task.search_examples), len(task.held_out_examples)
+    judged = 3 * (search + held_out) + (trials * held_out if front else 0)
+    return each * (trials * search + judged)
+
+
 _Key = tuple[object, ...]
 
 
@@ -123,12 +148,19 @@ def _profile(task: Task, subtask: Subtask, choice: Choice) -> Sequence[Call]:
         return samples_alone(subtask, choice.samples)
 
 
-def _work(task: Task, calls: Iterable[tuple[Model, Call]], tokens_per_second: float) -> Work:
+def _profiled(task: Task, subtask: Subtask, choice: Choice) -> Iterator[tuple[Model, Call]]:
+    for call in _profile(task, subtask, choice):
+        yield subtask.model(choice.model), call
+
+
+def _work(
+    task: Task, calls: Iterable[tuple[Model, Call]], tokens_per_second: float, unpriced: float | None = None
+) -> Work:
     total = Work()
     for model, call in calls:
         generations = call.requests * call.generations
         prompt, generated = call.requests * call.prompt_tokens, generations * call.generation_tokens
-        dollars = None
+        dollars = unpriced
         if model.prompt_price is not None and model.generation_price is not None:
             dollars = (prompt * model.prompt_price + generated * model.generation_price) / TOKENS_PER_PRICE
         seconds = (call.prompt_tokens / PROMPT_SPEED + call.generation_tokens) / tokens_per_second * call.requests

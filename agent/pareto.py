@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent.judging import ON_FRONT
 from agent.participation import SessionObserver
 from agent.pricing import Caps
-from agent.session import Result, load_result, run
+from agent.session import Confirm, Result, load_result, run
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import Task
 from storage.database import DEFAULT_URL
@@ -137,6 +137,7 @@ def pareto(
     task_options: Mapping[str, Any] | None = None,
     searcher_options: Mapping[str, Any] | None = None,
     spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
+    confirm: Confirm | None = None,
     observer: SessionObserver | None = None,
 ) -> Front:
     """Searches score against cost up to a largest budget and judges every point of the front.
@@ -160,6 +161,7 @@ def pareto(
         task_options=task_options,
         searcher_options=searcher_options,
         spending=spending,
+        confirm=confirm,
         observer=observer,
     )
     return Front.of(result)

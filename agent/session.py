@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,9 @@ from tools.errors import AgentttsError
 from tools.measured import Measurements
 from tools.spending import SpendingCaps
 from tools.trial import Guideline, Trial, Usage, best_trial
+
+Confirm = Callable[[Task, Search, SessionConfig], None]
+"""Told what is about to be searched; raises where it shall not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ def run(
     executor: str = LOCAL,
     executor_options: Mapping[str, Any] | None = None,
     spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
+    confirm: Confirm | None = None,
     observer: SessionObserver | None = None,
 ) -> Result:
     """Searches a task for its best allocation within the budget and judges the result.
@@ -155,6 +159,7 @@ def run(
     (docs/spending.md). Raises InvalidInput and its kinds, or ClusterError, before anything is stored;
     SpendingCapReached, EndpointError, ClusterError, MissingSample, PipelineError or StorageError leave
     a session that `resume` continues, as does SessionInterrupted, which Ctrl-C and SIGTERM raise.
+    `confirm` is called before anything is sent or stored; what it raises ends the run.
     """
     name = located(task) if isinstance(task, str) else name_of(task)
     config = SessionConfig(
@@ -174,6 +179,8 @@ def run(
     loaded = priced(loaded, cost, cost_settings, caps, measured)
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
     require_prices(loaded, spending)
+    if confirm is not None:
+        confirm(loaded, search, config)
     with (
         Database.open(storage) as database,
         execution(executor, executor_options or {}, config, loaded, database) as running,

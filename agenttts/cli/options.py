@@ -81,6 +81,9 @@ Deadline = Annotated[
     typer.Option(help="Nothing is sent after it: a duration such as 2h, or a moment such as 2026-05-06T18:00+02:00."),
 ]
 
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a search that costs money.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what the search may come to, and send nothing.")]
+
 
 def spending_caps(
     max_dollars: float | None, max_generations: int | None, max_tokens: int | None, deadline: str | None

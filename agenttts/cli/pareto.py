@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from agenttts.cli.confirm import confirmation
 from agenttts.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_TASK,
@@ -19,6 +20,7 @@ from agenttts.cli.options import (
     Cost,
     CostSetting,
     Deadline,
+    DryRun,
     MaxDollars,
     MaxGenerations,
     MaxTokens,
@@ -28,6 +30,7 @@ from agenttts.cli.options import (
     Storage,
     Task,
     TaskOption,
+    Yes,
     cap_limits,
     named_values,
     read_measured,
@@ -63,6 +66,8 @@ def pareto(
     max_generations: MaxGenerations = None,
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     session: Annotated[
         str | None, typer.Option(help="Show this stored session (id or last) instead of searching.")
     ] = None,
@@ -99,6 +104,7 @@ def pareto(
                 task_options=task_options(settings, model),
                 searcher_options=named_values("--searcher-set", searcher_settings),
                 spending=caps,
+                confirm=confirmation(caps, yes=yes, dry_run=dry_run, as_json=as_json),
                 observer=observer,
             )
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agenttts.cli.completion import searcher_names
+from agenttts.cli.confirm import confirmation
 from agenttts.cli.observers import Mlflow, Otel, beside
 from agenttts.cli.options import (
     DEFAULT_STORAGE,
@@ -20,6 +21,7 @@ from agenttts.cli.options import (
     Cost,
     CostSetting,
     Deadline,
+    DryRun,
     Executor,
     ExecutorOption,
     MaxDollars,
@@ -32,6 +34,7 @@ from agenttts.cli.options import (
     Storage,
     Task,
     TaskOption,
+    Yes,
     cap_limits,
     named_values,
     read_measured,
@@ -73,6 +76,8 @@ def search(
     deadline: Deadline = None,
     mlflow: Mlflow = None,
     otel: Otel = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
     json_lines: AsJsonLines = False,
@@ -118,6 +123,7 @@ def search(
             executor=executor,
             executor_options=named_values("--executor-set", executor_settings),
             spending=caps,
+            confirm=confirmation(caps, yes=yes, dry_run=dry_run, as_json=as_json),
             observer=observers,
         )
     _print(result, as_json, observer)

@@ -164,14 +164,14 @@ def test_a_search_on_an_endpoint_pays_once_and_keeps_the_key_to_itself(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     file = live(tmp_path, server.base_url)
-    found = document(agenttts("search", "live.yaml", "--trials", "5", "--json"))
+    found = document(agenttts("search", "live.yaml", "--yes", "--trials", "5", "--json"))
     assert found["state"] == "complete"
     assert found["config"]["budget"] == 0.0001
     assert found["config"]["cost"] == "price"
     assert set(server.authorizations) == {"Bearer sk-very-secret"}
     assert all("sk-very-secret" not in path.read_bytes().decode("latin-1") for path in tmp_path.glob("*.db*"))
     asked = len(server.bodies)
-    again = document(agenttts("search", str(file), "--trials", "5", "--json"))
+    again = document(agenttts("search", str(file), "--yes", "--trials", "5", "--json"))
     assert len(server.bodies) == asked
     assert again["generations"]["paid"] == 0
     assert again["evaluations"] == found["evaluations"]
@@ -217,7 +217,7 @@ def test_an_endpoint_that_fails_leaves_a_session_that_goes_on_once_it_is_back(
         .replace("models:", 'endpoints: {here: {url: "http://127.0.0.1:1/v1", max_attempts: 1}}\nmodels:')
     )
     file.write_text(refusing)
-    code, _, err = agenttts("search", "live.yaml", "--trials", "3")
+    code, _, err = agenttts("search", "live.yaml", "--yes", "--trials", "3")
     assert code == 1
     assert "http://127.0.0.1:1/v1" in err
     shown = document(agenttts("show", "--json"))
@@ -233,7 +233,7 @@ def test_a_moved_file_is_named_again(agenttts: Run, tmp_path: Path, server: Chat
     server.hold.clear()
     live(tmp_path, server.base_url)
     code = "from agenttts.cli.app import main; main()"
-    command = [sys.executable, "-c", code, "search", "live.yaml", "--trials", "4"]
+    command = [sys.executable, "-c", code, "search", "live.yaml", "--yes", "--trials", "4"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
         while not server.bodies:
             assert process.poll() is None
