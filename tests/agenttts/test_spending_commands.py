@@ -95,18 +95,18 @@ def test_a_cap_on_dollars_stops_the_search_and_says_how_to_go_on(
     agenttts: Run, tmp_path: Path, server: ChatServer
 ) -> None:
     live(tmp_path, server.base_url)
-    limited = ("search", "live.yaml", "--yes", "--trials", "5", "--max-dollars", "0.0025")
+    limited = ("search", "live.yaml", "--yes", "--trials", "5", "--max-dollars", "0.0005")
     code, _, err = agenttts(*limited)
     assert code == 1
     last = err.splitlines()[-1]
-    assert last.startswith("Stopped: --max-dollars 0.0025 leaves no room for the next request. Spent so far: ")
+    assert last.startswith("Stopped: --max-dollars 0.0005 leaves no room for the next request. Spent so far: ")
     assert "generations" in last
     shown = document(agenttts("show", "--json"))
     assert shown["state"] == "interrupted"
     assert shown["problem"] == last.removeprefix("Stopped: ")
-    assert 0 < shown["spending"]["spent"]["dollars"] <= 0.0025
+    assert 0 < shown["spending"]["spent"]["dollars"] <= 0.0005
     assert shown["spending"]["spent"]["generations"] == len(server.drawn)
-    assert "Ended early: --max-dollars 0.0025" in agenttts("show")[1]
+    assert "Ended early: --max-dollars 0.0005" in agenttts("show")[1]
     found = document(agenttts("resume", "--max-dollars", "5", "--json"))
     assert found["state"] == "complete"
     assert found["spending"]["caps"] == {"max_dollars": 5.0}
