@@ -69,8 +69,15 @@ async def take_part(
             told=observer.samples_generated if observer else None,
             worker=worker.id,
         )
-        async with execution.runner(begun) as runner:
-            await _Participation(record, task, build, database, observer, worker, runner).run()
+        try:
+            async with execution.runner(begun) as runner:
+                await _Participation(record, task, build, database, observer, worker, runner).run()
+        except SpendingCapReached as error:
+            # By now what was under way is counted.
+            reached = SpendingCapReached(error.cap, str(archive.spending(record.id).spent), record.id)
+            if archive.session(record.id).problem == str(error):
+                archive.set_state(record.id, SessionState.INTERRUPTED, str(reached))
+            raise reached from error
 
 
 def require_prices(task: Task, caps: SpendingCaps) -> None:
@@ -129,9 +136,8 @@ class _Participation:
             self._end(SessionState.INTERRUPTED)
             raise
         except SpendingCapReached as error:
-            reached = SpendingCapReached(error.cap, str(self._archive.spending(self._record.id).spent), self._record.id)
-            self._end(SessionState.INTERRUPTED, str(reached))
-            raise reached from error
+            self._end(SessionState.INTERRUPTED, str(error))
+            raise
         except Exception as error:
             self._end(SessionState.FAILED, str(error))
             raise
