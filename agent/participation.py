@@ -151,7 +151,7 @@ class _Participation:
         loop = SearchLoop(record.id, search, self._queue, archive, config.trials, config.batch, self._observer)
         loop.restore(archive.trials(record.id))
         self._announce(search)
-        async with checkpointer(self._database) as checkpoints:
+        async with checkpointer(self._database, record.id) as checkpoints:
             await loop.run(checkpoints)
         if self._observer:
             self._observer.judging_started()

@@ -1,4 +1,4 @@
-"""Sessions whose processes are killed with SIGKILL at seeded moments, checked by the log of the server that they ask."""
+"""Sessions whose processes are killed at seeded moments, checked by the log of the server that they ask."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Killer:
         with Database.open(self.storage) as database, database.reading() as session:
             stored = {(key, number) for key, number in session.execute(sa.select(SampleRow.key, SampleRow.number))}
             done = sa.select(TrialRow.number, TrialRow.updated).where(TrialRow.state == "complete")
-            complete = {number: updated for number, updated in session.execute(done)}
+            complete = {row.number: row.updated for row in session.execute(done)}
         self.kills.append(Kill(len(self.server.log), stored, under_way, complete))
 
     def _complete(self) -> bool:
