@@ -46,9 +46,7 @@ def main() -> None:
         twice += sum(killer.server.made.values()) - len(killer.server.made)
         print(f"seed {seed}: {len(killer.kills)} kills, as undisturbed; {kills} kills so far", flush=True)
         seed += 1
-    print(
-        f"{kills} kills, {seed - options.seed} searches of {options.workers} processes each: every result as undisturbed"
-    )
+    print(f"{kills} kills, {seed - options.seed} searches of {options.workers} processes each: results as undisturbed")
     print(f"{made} generations needed, {twice} made twice: all of these were under way at a kill")
 
 
