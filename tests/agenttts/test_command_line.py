@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agenttts.cli.app import main
+from storage.log.chain import ChainWriter
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,21 @@ def test_a_session_moves_to_another_database_as_a_log(agenttts: Run, tmp_path: P
     assert document(agenttts("show", "--storage", "a.db", "--json")) == document(
         agenttts("show", "--storage", "b.db", "--json")
     )
+    replayed = document(agenttts("replay", written["file"], "--json"))
+    assert (replayed["same"], replayed["trials"], replayed["unscored"]) == (True, 12, "")
+    forged = [json.loads(line) for line in Path(written["file"]).read_text(encoding="ascii").splitlines()]
+    next(line for line in forged if line.get("number") == 7)["origin"] = "chance"
+    with Path("forged.jsonl").open("wb") as file:
+        chain = ChainWriter(file.write)
+        for line in forged:
+            chain.line(line["kind"], **{k: v for k, v in line.items() if k not in ("n", "kind", "prev", "hash")})
+    done = agenttts("replay", "forged.jsonl")
+    assert (done.returncode, done.stderr) == (1, "")
+    batch = next(line["batch"] for line in forged if line.get("number") == 7)
+    assert f"First difference: trial 7 (batch {batch}), proposal.origin" in done.stdout
+    assert 'logged:   "chance"' in done.stdout
     for arguments, problem in (
+        (("replay", "a.db"), "a.db line 1: is not JSON"),
         (("import", "none.jsonl"), "log: cannot read 'none.jsonl'"),
         (("import", "a.db"), "a.db line 1: is not JSON"),
         (("export", "--storage", "a.db"), "is there already"),
