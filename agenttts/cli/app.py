@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "export:export",
         "Write a session as one self-contained log; or its best allocation as a pipeline; or an Optuna study.",
     ),
+    "graph": ("graph:graph", "Draw the search loop, or write it out for LangGraph Studio."),
     "import": ("import_:import_", "Bring a log's session into a database, whole or not at all."),
     "replay": (
         "replay:replay",
