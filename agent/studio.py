@@ -28,7 +28,7 @@ PROJECT = {
     "dependencies": ["."],
     "graphs": {NAME: {"path": f"./{MODULE}:graph", "description": "Algorithm 1 of AgentTTS, one session a run"}},
 }
-CODE = '''"""The search loop of agenttts for LangGraph Studio: `langgraph dev` in this folder."""
+CODE = '''"""The search loop of agenttts for LangGraph Studio: `langgraph dev --allow-blocking` in this folder."""
 
 from agenttts.langgraph import search_graph as graph
 

@@ -40,7 +40,7 @@ def graph(
         if as_json:
             typer.echo(json.dumps({"folder": str(studio), "files": written}, indent=2))
         else:
-            typer.echo(f"Wrote {' and '.join(written)}. Next: cd {studio} && langgraph dev")
+            typer.echo(f"Wrote {' and '.join(written)}. Next: cd {studio} && langgraph dev --allow-blocking")
         return
     drawn = loop_graph().get_graph()
     typer.echo(json.dumps(drawn.to_json(), indent=2) if as_json else drawn.draw_mermaid().rstrip())
