@@ -15,10 +15,13 @@ from langgraph_sdk.runtime import ServerRuntime
 from agent.loop import SearchLoop
 from agent.preparation import prepare
 from agent.setup import setup_of
+from agent.trial_queue import TrialQueue
 from environment.execution import LOCAL, Begun, execution
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
+from storage.lease import Lease
 from storage.session import SessionConfig, SessionState
+from storage.workers import Workers
 from tools.errors import InvalidInput
 from tools.history import completed
 
@@ -126,19 +129,21 @@ async def _session(
             config = record.config
             loaded, search, _ = prepare(config)
             search.searcher.replay(archive.transcripts(record.id))
-        stored = archive.trials(record.id)
-        begun = Begun(
-            session_id=record.id,
-            tried=[trial.allocation for trial in completed(stored)],
-            drawn=archive.drawn(record.id),
-        )
-        try:
-            with execution(LOCAL, {}, config, loaded, database) as running:
-                async with running.runner(begun) as runner:
-                    loop = SearchLoop(record.id, loaded, search, runner, archive, config.trials, config.batch)
-                    if stored:
-                        loop.restore(stored)
+        with execution(LOCAL, {}, config, loaded, database) as running, Lease(database, record.id) as worker:
+            if not Workers(database).take_lead(worker):
+                raise InvalidInput("session", f"{record.id} is complete, or another process is at it")
+            begun = Begun(
+                session_id=record.id,
+                tried=[trial.allocation for trial in completed(archive.trials(record.id))],
+                drawn=archive.drawn(record.id),
+                worker=worker.id,
+            )
+            async with running.runner(begun) as runner:
+                own = Archive(database, worker.id)
+                queue = TrialQueue(record.id, loaded, runner, own)
+                loop = SearchLoop(record.id, search, queue, own, config.trials, config.batch)
+                try:
+                    loop.restore(own.trials(record.id))
                     yield loop
-        finally:
-            if record.state is not SessionState.COMPLETE:
-                archive.set_state(record.id, SessionState.INTERRUPTED)
+                finally:
+                    own.set_state(record.id, SessionState.INTERRUPTED)
