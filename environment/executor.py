@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from environment.sampler import Ledger, Sampler
 from environment.side_by_side import side_by_side
 from environment.spans import spanned
-from environment.strategy import STRATEGIES, Draw, StageRun, Strategy
+from environment.stage_memory import NOTHING, Result, StageMemory
+from environment.strategy import STRATEGIES, StageRun, Strategy
 from environment.task import Example, Stage, Task
 from environment.trial_runner import Outcome, TrialRunner
+from storage.sample import GenerationRequest, Sample
 from tools.space import Allocation
 from tools.trial import StageScore
 
@@ -39,6 +40,7 @@ class Executor(TrialRunner):
         self._task = task
         self._sampler = sampler
         self._budget = budget
+        self._memory = StageMemory()
         names = {name for stage in task.stages for name in task.strategies_of(stage.name)}
         self._strategies: dict[str, Strategy] = {name: STRATEGIES.get(name)() for name in sorted(names)}
 
@@ -52,7 +54,10 @@ class Executor(TrialRunner):
         self._task.require_feasible(allocation, self._budget)
         allocation = self._task.space.validate(allocation)
         ledger = self._sampler.ledger()
-        rows = await side_by_side(self._example(allocation, example, ledger) for example in examples)
+        known = [self._remembered(allocation, example, ledger) for example in examples]
+        unknown = [example for example, row in zip(examples, known, strict=True) if row is None]
+        found = iter(await side_by_side(self._example(allocation, example, ledger) for example in unknown))
+        rows = [next(found) if row is None else row for row in known]
         scores = {
             stage.name: StageScore.of(stage.metric, [row[stage.name] for row in rows])
             for stage in self._task.stages
@@ -60,23 +65,56 @@ class Executor(TrialRunner):
         }
         return Outcome(scores, ledger.usage, ledger.draws)
 
+    def _remembered(self, allocation: Allocation, example: Example, ledger: Ledger) -> dict[str, float] | None:
+        """An example's scores where every stage's result is known; None, and nothing is noted, where one is not."""
+        results: dict[str, Result] = {}
+        place = NOTHING
+        for stage in self._task.stages:
+            result = self._memory.find(stage, allocation[stage.name], example, place)
+            if result is None:
+                return None
+            results[stage.name], place = result, result.place
+        for result in results.values():
+            for key, count in result.draws:
+                ledger.asked(key, count)
+        return {name: result.score for name, result in results.items() if result.score is not None}
+
     async def _example(self, allocation: Allocation, example: Example, ledger: Ledger) -> dict[str, float]:
         upstream: dict[str, Any] = {}
         scores: dict[str, float] = {}
+        place = NOTHING
         for stage in self._task.stages:
-            output = await self._stage(stage, allocation, example, upstream, ledger)
-            if stage.metric:
-                scores[stage.name] = await stage.judge(output, example)
-            upstream = {**upstream, stage.name: output}
+            result = await self._stage(stage, allocation, example, upstream, ledger, place)
+            if result.score is not None:
+                scores[stage.name] = result.score
+            upstream, place = {**upstream, stage.name: result.output}, result.place
         return scores
 
     @spanned("stage", _stage_span)
     async def _stage(
-        self, stage: Stage, allocation: Allocation, example: Example, upstream: Mapping[str, Any], ledger: Ledger
-    ) -> Any:
+        self,
+        stage: Stage,
+        allocation: Allocation,
+        example: Example,
+        upstream: Mapping[str, Any],
+        ledger: Ledger,
+        before: int,
+    ) -> Result:
         choice = allocation[stage.name]
+        known = self._memory.find(stage, choice, example, before)
+        if known is not None:
+            for key, count in known.draws:
+                ledger.asked(key, count)
+            return known
         run = StageRun(stage, example, upstream, choice.model, choice.samples, choice.temperature)
         strategy = self._strategies[choice.strategy or self._task.strategies[stage.name]]
-        draw: Draw = partial(self._sampler.draw, ledger=ledger, run=run)
+        draws: list[tuple[str, int]] = []
+
+        async def draw(request: GenerationRequest, count: int) -> Sequence[Sample]:
+            draws.append((request.key, count))
+            return await self._sampler.draw(request, count, ledger, run)
+
         await stage.prepare(example, upstream)
-        return await strategy.run(run, draw)
+        output = await strategy.run(run, draw)
+        score = await stage.judge(output, example) if stage.metric else None
+        return self._memory.keep(stage, choice, example, before, output=output, score=score, draws=draws)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -40,31 +39,43 @@ Stored = Mapping[str, Mapping[int, Sample]]
 
 
 class Ledger:
-    """Counts what one trial needed. `seen` is shared by a session's ledgers."""
+    """Counts what one trial needed. `seen` is shared by a session's ledgers: how many samples of each request, by key.
 
-    def __init__(self, seen: set[tuple[str, int]]) -> None:
+    Draws begin with sample 0, so that numbers say which samples they were.
+    """
+
+    def __init__(self, seen: dict[str, int]) -> None:
         self._seen = seen
-        self._asked: set[tuple[str, int]] = set()
-        self.usage = Usage()
+        self._asked: dict[str, int] = {}
+        self._requested = self._fresh = 0
+        self._paid = Usage()
 
     def asked(self, key: str, count: int) -> None:
         """Notes that a trial drew samples 0 to count-1; drawing them again within it is free."""
-        wanted = {(key, index) for index in range(count)} - self._asked
-        self._asked |= wanted
-        fresh = wanted - self._seen
-        self._seen |= fresh
-        self.usage += Usage(requested=len(wanted), fresh=len(fresh))
+        asked = self._asked.get(key, 0)
+        if count <= asked:
+            return
+        self._asked[key] = count
+        self._requested += count - asked
+        seen = self._seen.get(key, 0)
+        if count > seen:
+            self._seen[key] = count
+            self._fresh += count - seen
+
+    @property
+    def usage(self) -> Usage:
+        """What the trial needed so far."""
+        return Usage(requested=self._requested, fresh=self._fresh) + self._paid
 
     @property
     def draws(self) -> Mapping[str, int]:
         """How many samples of each request the trial drew, by the request's key, in the keys' order."""
-        counts = Counter(key for key, _ in self._asked)
-        return {key: counts[key] for key in sorted(counts)}
+        return {key: self._asked[key] for key in sorted(self._asked)}
 
     def paid(self, samples: Iterable[Sample]) -> None:
         """Notes samples that a backend has just produced."""
         for sample in samples:
-            self.usage += Usage(paid=1, prompt_tokens=sample.prompt_tokens, generation_tokens=sample.generation_tokens)
+            self._paid += Usage(paid=1, prompt_tokens=sample.prompt_tokens, generation_tokens=sample.generation_tokens)
 
 
 @dataclass(slots=True)
@@ -149,7 +160,7 @@ class Sampler:
         self._commits = GroupCommit(store)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: dict[asyncio.Task[Any], _Generation] = {}
-        self._seen = {(key, index) for key, count in (drawn or {}).items() for index in range(count)}
+        self._seen = dict(drawn or {})
 
     def ledger(self) -> Ledger:
         """A fresh ledger for one trial."""

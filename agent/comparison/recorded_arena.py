@@ -12,12 +12,10 @@ import numpy as np
 from agent.comparison.arena import RECORDED, Arena, Scorer
 from environment.executor import Executor
 from environment.memory_sink import MemorySink
-from environment.sampler import Ledger, Sampler
+from environment.sampler import Sampler
 from environment.simulation import Optimum
-from environment.strategy import StageRun
 from environment.task import HELD_OUT, SEARCH, Task
 from environment.trial_runner import Outcome
-from storage.sample import GenerationRequest, Sample
 from tools.cost_table import CostTable
 from tools.errors import InvalidInput
 from tools.limits import Limits
@@ -91,24 +89,10 @@ class RecordedArena(Arena):
 
     async def _run(self, allocations: Sequence[Allocation], split: str) -> None:
         # A sampler belongs to one event loop, and this loop ends with the call; the samples stay.
-        sampler = NotingSampler(self._samples, self.task.connect())
-        executor = Executor(self.task, sampler, math.inf)
+        executor = Executor(self.task, Sampler(self._samples, self.task.connect()), math.inf)
         for allocation in allocations:
-            sampler.drawn = {}
             outcome = await executor.run(allocation, self.task.examples(split))
-            self._evaluated[allocation, split] = Evaluated(outcome.stage_scores, sampler.drawn)
-
-
-class NotingSampler(Sampler):
-    """Notes what is drawn, by request key; set `drawn` to an empty mapping before a trial."""
-
-    drawn: dict[str, int]
-
-    async def draw(
-        self, request: GenerationRequest, count: int, ledger: Ledger, run: StageRun | None = None
-    ) -> Sequence[Sample]:
-        self.drawn[request.key] = max(count, self.drawn.get(request.key, 0))
-        return await super().draw(request, count, ledger, run)
+            self._evaluated[allocation, split] = Evaluated(outcome.stage_scores, outcome.draws)
 
 
 class RunUsage:

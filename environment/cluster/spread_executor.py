@@ -55,7 +55,7 @@ class SpreadExecutor(TrialRunner):
         self.at_once = at_once
         self._told = told
         self._session_id = session_id
-        self._seen = {(key, index) for key, count in (drawn or {}).items() for index in range(count)}
+        self._seen = dict(drawn or {})
 
     async def run(self, allocation: Allocation, examples: Sequence[Example]) -> Outcome:
         """Scores an allocation on the examples of one of the task's splits.
