@@ -27,7 +27,7 @@ from storage.log.reading import Log, LoggedSample, read_log
 from storage.log.writing import write_log
 from storage.session import SessionRecord, SessionState
 from tools.errors import InvalidInput
-from tools.validation import shortened
+from tools.text import shortened
 
 
 @dataclass(frozen=True, slots=True)
