@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.reporting.plot import Plot, Table
-from agent.reporting.style import DASH, colours_of, label, log_axis, number, require_plotly, score, set_style
+from agent.reporting.style import DASH, colours_of, label, number, require_plotly, score, set_style
 from tools.curves import ScalingCurve, fit_curve
 from tools.history import stage_points
 from tools.space import SearchSpace
@@ -75,9 +75,9 @@ def curves_figure(space: SearchSpace, trials: Sequence[Trial], subtasks: Sequenc
             counts |= {count for count, _ in fitted.points}
             _draw(figure, fitted, colours[fitted.model], at, legend=fitted.model not in shown)
             shown.add(fitted.model)
-    figure.update_xaxes(title="samples", **log_axis(counts), zeroline=False, automargin=True)
+    figure.update_xaxes(title="samples", type="log", zeroline=False, automargin=True)
     if counts:
-        ticks = [count for count in sorted(counts) if count & (count - 1) == 0] or sorted(counts)
+        ticks = [1 << power for power in range(max(counts).bit_length()) if 1 << power >= min(counts)] or sorted(counts)
         figure.update_xaxes(tickmode="array", tickvals=ticks, ticktext=[str(tick) for tick in ticks])
     figure.update_yaxes(rangemode="tozero", zeroline=False, automargin=True)
     return figure

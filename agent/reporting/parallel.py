@@ -122,14 +122,16 @@ def parallel_figure(trials: Sequence[Trial], models: Sequence[str], best: Trial 
     figure.update_xaxes(
         tickmode="array",
         tickvals=list(range(len(axes))),
-        ticktext=[label(axis.title, 26).replace(": ", "<br>", 1) for axis in axes],
+        ticktext=["<br>".join(label(part, 17) for part in axis.title.split(": ")) for axis in axes],
+        tickangle=0,
+        tickfont={"size": 11},
         side="top",
         showgrid=False,
         range=[-0.1, len(axes) - 0.55],
         fixedrange=True,
     )
     figure.update_yaxes(visible=False, range=[-0.04, 1.04], fixedrange=True)
-    figure.update_layout(margin={"l": 20, "r": 20, "t": 60, "b": 20}, hovermode="closest")
+    figure.update_layout(margin={"l": 50, "r": 20, "t": 60, "b": 20}, hovermode="closest")
     return figure
 
 

@@ -124,8 +124,7 @@ def front_plot(result: Result) -> Plot | None:
         "front",
         "Score against cost",
         "Grey dots are trials. The steps are the highest search scores that a cost buys; the larger marks are judged "
-        "on the held-out examples, which took no part in the search, with 95% intervals. Right is dearer; the scale is "
-        "logarithmic where costs allow it.",
+        "on the held-out examples, which took no part in the search, with 95% intervals. Right is dearer.",
         front_figure(result),
         Table(["", "which", "allocation", f"cost, {unit}", "score"], rows, frozenset({f"cost, {unit}", "score"})),
     )

@@ -23,6 +23,7 @@ SCALE = ((0.0, "#9db4c8"), (0.45, "#4f8fbf"), (0.75, "#c98a3d"), (1.0, "#d55e00"
 """Low to high scores, on white and on black."""
 DASHES = ("dash", "dot", "dashdot", "longdash")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+LOG_FROM = 4
 SHOWN = 60
 """Characters of a name in a figure; tables hold the whole name."""
 
@@ -118,8 +119,8 @@ def share(value: float | None) -> str:
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """The settings of an axis for counts or costs: logarithmic with plain labels where all are positive."""
+    """The settings of an axis for costs: logarithmic where they are positive and reach over a factor of LOG_FROM."""
     shown = sorted(set(values))
-    if not shown or shown[0] <= 0:
+    if not shown or shown[0] <= 0 or shown[-1] / shown[0] < LOG_FROM:
         return {}
     return {"type": "log", "dtick": "D2" if shown[-1] / shown[0] < 100 else 1, "tickformat": "~s"}

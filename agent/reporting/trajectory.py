@@ -73,7 +73,8 @@ def trajectory_figure(result: Result, rivals: Mapping[str, Result]) -> Figure:
                 line={"width": 1.25, "color": GREY, "dash": dash},
                 hovertemplate=f"{name}: %{{y:.3f}}<extra></extra>",
             )
-    figure.update_xaxes(range=[0, 1.03 * max(len(result.trials), 2)])
+    longest = max(len(one.trials) for one in (result, *rivals.values()))
+    figure.update_xaxes(range=[0, 1.03 * max(longest, 2)])
     figure.update_yaxes(rangemode="tozero")
     return figure
 
