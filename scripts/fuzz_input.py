@@ -40,7 +40,7 @@ def corpus(folder: Path) -> Iterator[tuple[str, str]]:
             (folder / kind.name).write_bytes(content)
             yield f"file {kind.name} {number} {content[:60]!r}", broken_by_command(kind.command, folder)
     for name, call in calls.hostile_calls(folder):
-        yield f"call {name}", broken_by_call(call)
+        yield f"call {name}", broken_by_call(call, folder)
 
 
 def drawn(seed: int, folder: Path, surface: str) -> tuple[str, str]:
@@ -49,7 +49,7 @@ def drawn(seed: int, folder: Path, surface: str) -> tuple[str, str]:
     kind = random.choice(SURFACES) if surface == "all" else surface
     if kind == "call":
         name, call = calls.drawn(random, folder)
-        return f"call {name}", broken_by_call(call)
+        return f"call {name}", broken_by_call(call, folder)
     write: dict[str, Callable[[], list[str]]] = {
         "command": lambda: commands.drawn(random),
         "file": lambda: files.case(random, random.choice(files.KINDS), folder),

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tools.text import one_line, shortened
+from tools.text import one_line, shortened, without_passwords
 
 LONGEST_FIELD, LONGEST_PROBLEM = 300, 1_500
 """Characters of a message that a person still reads; what was handed in may have many more."""
@@ -34,8 +34,8 @@ class InvalidInput(AgentttsError):
 
     def __init__(self, field: str, problem: str) -> None:
         """Both are cut to a length that can be read, and told on one line, whatever they quote."""
-        self.field = one_line(field, LONGEST_FIELD) or "input"
-        self.problem = one_line(problem, LONGEST_PROBLEM)
+        self.field = one_line(without_passwords(field), LONGEST_FIELD) or "input"
+        self.problem = one_line(without_passwords(problem), LONGEST_PROBLEM)
         super().__init__(f"{self.field}: {self.problem}")
 
 

@@ -15,6 +15,7 @@ COMMANDS = re.compile(
     "\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"  # halves of characters, and ones that never show
 )
 
+CREDENTIALS = re.compile(r"(://)[^/\s@'\"]+@")
 BREAKS = re.compile("[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]")
 """What begins a new line somewhere, or moves within one."""
 
@@ -53,6 +54,11 @@ def one_line(text: str, most: int) -> str:
     line = visible(" ".join(text.split()) if BREAKS.search(text) else text)
     half = (most - 5) // 2
     return line if len(line) <= most else f"{line[:half]} ... {line[-half:]}"
+
+
+def without_passwords(text: str) -> str:
+    """The text with what stands before the @ of its URLs left out: a user's name and password."""
+    return CREDENTIALS.sub(r"\1[...]@", text)
 
 
 def visible(text: str) -> str:

@@ -21,6 +21,8 @@ from environment.backends.endpoint_faults import is_passing, readable
 from environment.spans import chat_span
 from storage.transcript import Transcript
 from tools.errors import EndpointError, InvalidInput
+from tools.space import MOST_TOKENS
+from tools.validation import is_count
 
 LOG = logging.getLogger(__name__)
 ANSWER_LIMIT = 20_000
@@ -190,8 +192,8 @@ class OpenAIChat:
         return ChatAnswer(
             (message.content or "")[:ANSWER_LIMIT],
             calls,
-            usage.prompt_tokens if usage else 0,
-            usage.completion_tokens if usage else 0,
+            _counted(usage.prompt_tokens if usage else 0),
+            _counted(usage.completion_tokens if usage else 0),
             latency,
         )
 
@@ -271,6 +273,11 @@ def answer_of(transcript: Transcript) -> ChatAnswer:
     calls = tuple(ToolCall(**call) for call in transcript.tool_calls)
     counts = (transcript.prompt_tokens, transcript.generation_tokens, transcript.latency)
     return ChatAnswer(transcript.answer, calls, *counts)
+
+
+def _counted(tokens: object) -> int:
+    """A server's count of tokens; 0 for what is none, since nothing checks what servers say of themselves."""
+    return tokens if is_count(tokens) and isinstance(tokens, int) and tokens <= MOST_TOKENS else 0
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -6,14 +6,14 @@ import io
 import logging
 import sys
 
-from tools.text import visible
+from tools.text import visible, without_passwords
 
 
 class PlainFormatter(logging.Formatter):
     """Log lines without what a terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
+        return visible(without_passwords(super().format(record)))
 
 
 def log_to_stderr(*, verbose: bool) -> None:

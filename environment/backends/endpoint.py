@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from environment.backends.keys import key_of
 from environment.backends.providers import AZURE, provider_of
 from tools.declared import names_misfits
 from tools.errors import InvalidInput
@@ -83,8 +83,8 @@ class Endpoint:
 
     @property
     def secret(self) -> str:
-        """The key as the environment holds it now; "" where it holds none."""
-        return os.environ.get(self.key_env, "")
+        """The key as the environment or the keyring holds it now; "" where there is none."""
+        return key_of(self.key_env)
 
     @property
     def client_key(self) -> str:

@@ -11,6 +11,7 @@ import openai
 from environment.backends.clock import seconds_until
 from storage.fault import FaultKind
 from tools.errors import AgentttsError, EndpointError
+from tools.text import without_passwords
 
 PASSING_STATUSES = frozenset({408, 409, 425, 429})
 OUT_OF_MONEY = "insufficient_quota"
@@ -105,5 +106,6 @@ def readable(text: str, secret: str, limit: int = 300) -> str:
     """A server's words on one short line, without the key should the server repeat it."""
     if secret:
         text = text.replace(secret, "[key]")
+    text = without_passwords(text)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -81,10 +81,10 @@ def broken_by_command(arguments: Sequence[str], folder: Path) -> str:
     return f"exit code {ended.code}: {ended.err[-LONGEST_LINE:]}"
 
 
-def broken_by_call(call: Callable[[], Any]) -> str:
-    """What a call of the API broke: it may return, or raise an AgentttsError of one line."""
+def broken_by_call(call: Callable[[], Any], folder: Path) -> str:
+    """What a call of the API, made in a folder, broke: it may return, or raise an AgentttsError of one line."""
     try:
-        with in_time():
+        with contextlib.chdir(folder), in_time():
             call()
     except AgentttsError as error:
         return not_one_line(f"{error}\n")

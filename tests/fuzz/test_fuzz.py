@@ -72,13 +72,13 @@ def test_databases(folder: Path, seed: int) -> None:
 @given(seed=SEEDS)
 def test_calls(folder: Path, seed: int) -> None:
     name, call = calls.drawn(Random(seed), folder, calls.QUICK)
-    assert not broken_by_call(call), (seed, name)
+    assert not broken_by_call(call, folder), (seed, name)
 
 
 def test_hand_made_calls(folder: Path) -> None:
     for number, (name, call) in enumerate(calls.hostile_calls(folder, calls.QUICK)):
         if number % EVERY == 0:
-            assert not broken_by_call(call), name
+            assert not broken_by_call(call, folder), name
 
 
 @pytest.mark.parametrize("option", ["", "--budget", "--storage", "--set", "--cost", "--cap", "--searcher-set"])
