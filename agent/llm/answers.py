@@ -97,8 +97,10 @@ def _candidates(text: str) -> list[Any] | None:
             continue
         try:
             value, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
+        except RecursionError:  # and so would every bracket after this one, for seconds
+            return None
         if isinstance(value, dict) and isinstance(value.get(CANDIDATES), list):
             return list(value[CANDIDATES])
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
