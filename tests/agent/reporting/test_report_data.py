@@ -293,3 +293,14 @@ def test_results_give_figures_rows_and_a_notebook_block(result: Result) -> None:
     assert "held-out" in block
     assert "<script" not in block
     assert len(block) < 10_000
+
+
+def test_without_plotly_one_line_says_what_to_install(
+    result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.reporting.style.find_spec", lambda name: None)
+    for draw in (lambda: result.report(tmp_path / "r.html"), result.plot_front, result.plot_curves):
+        with pytest.raises(InvalidInput, match=r"needs plotly: pip install \"agenttts\[report\]\""):
+            draw()
+    assert not list(tmp_path.iterdir())
+    assert "held-out" in result._repr_html_()
