@@ -14,12 +14,13 @@ from tools.errors import SessionInterrupted
 def run_until_interrupted(main: Coroutine[Any, Any, None], session_id: str, storage: str) -> None:
     """Runs a session's coroutine in an event loop of its own.
 
-    The first signal cancels it, which lets it finish what is under way; the second one cuts it off.
+    The first signal cancels it, as a stop from elsewhere does (Workers.ask_to_stop), which lets it finish
+    what is under way; the second one cuts it off.
     Raises SessionInterrupted then, and what the coroutine raises.
     """
     try:
         asyncio.run(_until_terminated(main))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise SessionInterrupted(session_id, storage) from None
 
 

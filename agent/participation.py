@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from agent.checkpoints import checkpointer
@@ -61,7 +62,9 @@ async def take_part(
     """
     archive = Archive(database)
     SessionSpending(database, record.id, caps)
-    with Lease(database, record.id, lease) as worker:
+    with Lease(database, record.id, lease) as held:
+        await _until_stopped(held)
+        worker = held.worker
         begun = Begun(
             session_id=record.id,
             tried=[trial.allocation for trial in completed(archive.trials(record.id))],
@@ -78,6 +81,17 @@ async def take_part(
             if archive.session(record.id).problem == str(error):
                 archive.set_state(record.id, SessionState.INTERRUPTED, str(reached))
             raise reached from error
+
+
+async def _until_stopped(held: Lease) -> None:
+    """Waits for those who were asked to leave the session before; from then on this process is asked too."""
+    task = asyncio.current_task()
+    if task is None:
+        return
+    workers, session_id = held.workers, held.worker.session_id
+    while workers.is_stopping(session_id) and len(workers.of(session_id)) > 1:
+        await asyncio.sleep(POLL_SECONDS)
+    held.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
 
 
 def require_prices(task: Task, caps: SpendingCaps) -> None:
@@ -123,6 +137,8 @@ class _Participation:
                 # This process may have been silent for so long that others went on without it.
                 with suppress(SessionLocked):
                     await self._lead()
+            elif self._workers.is_stopping(self._record.id):
+                await asyncio.sleep(POLL_SECONDS)  # until this process is told too
             else:
                 await self._follow()
 

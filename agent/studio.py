@@ -129,7 +129,8 @@ async def _session(
             config = record.config
             loaded, search, _ = prepare(config)
             search.searcher.replay(archive.transcripts(record.id))
-        with execution(LOCAL, {}, config, loaded, database) as running, Lease(database, record.id) as worker:
+        with execution(LOCAL, {}, config, loaded, database) as running, Lease(database, record.id) as lease:
+            worker = lease.worker
             if not Workers(database).take_lead(worker):
                 raise InvalidInput("session", f"{record.id} is complete, or another process is at it")
             begun = Begun(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
+from typing import Self
 
 from storage.database import Database
 from storage.workers import LEASE_SECONDS, Worker, Workers
@@ -19,21 +21,25 @@ class Lease:
     """Registers a worker of a session, keeps it alive from a thread of its own, and lets it leave.
 
     A thread, since the event loop may be busy with a searcher's arithmetic for longer than the lease.
-    The same thread buries dead workers of the database.
+    The same thread buries dead workers of the database, and calls `on_stop`, once, when all who work at
+    the session are asked to leave.
     """
 
+    worker: Worker
+
     def __init__(self, database: Database, session_id: str, seconds: float = LEASE_SECONDS) -> None:
-        self._workers = Workers(database)
+        self.workers = Workers(database)
         self._session_id = session_id
         self._seconds = seconds
         self._over = Event()
+        self.on_stop: Callable[[], object] | None = None
 
-    def __enter__(self) -> Worker:
-        self._workers.bury()
-        self._worker = self._workers.register(self._session_id, self._seconds)
+    def __enter__(self) -> Self:
+        self.workers.bury()
+        self.worker = self.workers.register(self._session_id, self._seconds)
         self._thread = Thread(target=self._keep, name="agenttts heartbeat", daemon=True)
         self._thread.start()
-        return self._worker
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -41,10 +47,10 @@ class Lease:
         self._over.set()
         self._thread.join()
         try:
-            self._workers.leave(self._worker)
+            self.workers.leave(self.worker)
         except StorageError as problem:
             # The others find it gone when its process is or its lease is over.
-            LOG.warning("worker %s could not leave: %s", self._worker.id, problem)
+            LOG.warning("worker %s could not leave: %s", self.worker.id, problem)
 
     def _keep(self) -> None:
         each = self._seconds / 3
@@ -55,9 +61,12 @@ class Lease:
             try:
                 if waited >= each:
                     waited = 0.0
-                    self._workers.beat(self._worker)
-                for dead in self._workers.bury():
+                    self.workers.beat(self.worker)
+                for dead in self.workers.bury():
                     LOG.info("worker %s on %s is gone", dead.id, dead.process.host)
+                if self.on_stop is not None and self.workers.is_stopping(self._session_id):
+                    told, self.on_stop = self.on_stop, None
+                    told()
             except StorageError as problem:
                 # A database that is away for less than the lease costs nothing; one that stays away ends the session.
-                LOG.warning("worker %s has no heartbeat: %s", self._worker.id, problem)
+                LOG.warning("worker %s has no heartbeat: %s", self.worker.id, problem)

@@ -10,9 +10,10 @@ from typing import Any
 
 
 class SessionState(StrEnum):
-    """Where a session stands; all but complete can be resumed."""
+    """Where a session stands; all but complete can be resumed. A stopping one is left by those who work at it."""
 
     RUNNING = "running"
+    STOPPING = "stopping"
     COMPLETE = "complete"
     FAILED = "failed"
     INTERRUPTED = "interrupted"

@@ -117,10 +117,28 @@ class Workers:
                 update(row)
                 .where(row.id == worker.session_id, row.state != str(SessionState.COMPLETE))
                 .where(or_(row.leader == worker.id, without_worker(row.leader)))
+                .where(or_(row.state != str(SessionState.STOPPING), _alone(worker)))
                 .values(leader=worker.id, state=str(SessionState.RUNNING), problem="")
                 .returning(row.id)
             ).first()
         return taken is not None
+
+    def ask_to_stop(self, session_id: str) -> None:
+        """Has all who work at a running session leave it, as Ctrl-C would; then it is interrupted."""
+        self.bury()
+        with self._database.transaction() as session:
+            session.execute(
+                update(SessionRow)
+                .where(SessionRow.id == session_id, SessionRow.state == str(SessionState.RUNNING))
+                .values(state=str(SessionState.STOPPING))
+            )
+            _end_stopped(session)
+
+    def is_stopping(self, session_id: str) -> bool:
+        """Whether those who work at a session are asked to leave."""
+        query = select(SessionRow.id).where(SessionRow.id == session_id, SessionRow.state == str(SessionState.STOPPING))
+        with self._database.reading() as session:
+            return session.scalar(query) is not None
 
     def lead_is_free(self, session_id: str) -> bool:
         """Whether a session has no leader."""
@@ -168,3 +186,19 @@ def _workers(session: Session, query: Select[WorkerRow]) -> list[Worker]:
 def _remove(session: Session, ids: Sequence[str]) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.id.in_(ids)))
     session.execute(delete(ClaimRow).where(without_worker(ClaimRow.worker)))
+    _end_stopped(session)
+
+
+def _end_stopped(session: Session) -> None:
+    """Notes of stopping sessions that nobody works at any more that they were interrupted."""
+    left = ~exists().where(WorkerRow.session_id == SessionRow.id)
+    session.execute(
+        update(SessionRow)
+        .where(SessionRow.state == str(SessionState.STOPPING), left)
+        .values(state=str(SessionState.INTERRUPTED))
+    )
+
+
+def _alone(worker: Worker) -> ColumnElement[bool]:
+    """That no other worker is registered for a worker's session."""
+    return ~exists().where(WorkerRow.session_id == worker.session_id, WorkerRow.id != worker.id)

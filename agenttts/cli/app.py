@@ -95,6 +95,16 @@ class Commands(TyperGroup):
         alone.command(cmd_name)(getattr(import_module(f"agenttts.cli.{module}"), function))
         return typer.main.get_command(alone)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command; an interrupt is told here, since typer keeps none for later."""
+        try:
+            return super().invoke(ctx)
+        except SessionInterrupted as stopped:
+            line = f"Interrupted. Finished work is stored; go on with: {_resumption(stopped)}"
+            raise typer.Exit(_told(INTERRUPTED, line)) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(_told(INTERRUPTED, "Interrupted.")) from None
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the list of subcommands into the help."""
         with formatter.section("Commands"):
@@ -143,10 +153,6 @@ def main() -> None:
         code = _told(FAILED, f"Stopped: {error}")
     except AgentttsError as error:
         code = _told(FAILED, f"Failed: {error}")
-    except SessionInterrupted as stopped:
-        code = _told(INTERRUPTED, f"Interrupted. Finished work is stored; go on with: {_resumption(stopped)}")
-    except KeyboardInterrupt:
-        code = _told(INTERRUPTED, "Interrupted.")
     except BrokenPipeError:
         sys.stdout = None  # its reader has left, and Python would complain once more at its end
         code = FAILED

@@ -8,12 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from storage.archive import Archive
-from storage.database import Database
-from storage.session import SessionState
-
 COMMAND = "from agenttts.cli.app import main; main()"
-STOPPED = "stopped from the browser"
 LAST_WORDS = 2000
 """Characters of what a process said that are shown."""
 
@@ -57,10 +52,3 @@ class Control:
 
     def _log(self, session: str) -> Path:
         return self._folder / f"{session}.log"
-
-
-def request_stop(database: Database, session: str) -> None:
-    """Has whoever runs a session stop: its processes see that it is no longer running. A stopped one stays as it is."""
-    archive = Archive(database)
-    if archive.session(session).state is SessionState.RUNNING:
-        archive.set_state(session, SessionState.INTERRUPTED, STOPPED)

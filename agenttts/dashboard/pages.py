@@ -14,11 +14,12 @@ from agent.reporting.session_report import trials_table
 from agent.reporting.style import number, score
 from agent.reporting.timeline import batches
 from agent.session import Result, load_result
-from agenttts.dashboard.control import Control, request_stop
+from agenttts.dashboard.control import Control
 from storage.archive import Archive
 from storage.database import Database
 from storage.listing import listed_sessions
 from storage.session import SessionState
+from storage.workers import Workers
 from tools.errors import InvalidInput
 
 PER_PAGE = 50
@@ -54,7 +55,7 @@ class Pages:
             "result": result,
             "answer": answer_of(result),
             "done": sum(trial.score is not None for trial in result.trials),
-            "running": result.state is SessionState.RUNNING,
+            "running": result.state in (SessionState.RUNNING, SessionState.STOPPING),
             "starting": self._control.is_running(result.session_id),
             "last_words": self._control.last_words(result.session_id),
             "usage": result.usage,
@@ -82,7 +83,7 @@ class Pages:
         """Asks whoever runs the session to stop; its id."""
         with Database.open(self._storage) as database:
             session = Archive(database).session(name).id
-            request_stop(database, session)
+            Workers(database).ask_to_stop(session)
         return session
 
     def resume(self, name: str) -> str:

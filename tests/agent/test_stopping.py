@@ -1,0 +1,83 @@
+"""A running session is stopped from elsewhere: its processes leave it as they would by Ctrl-C."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from storage.archive import Archive
+from storage.database import Database
+from storage.session import SessionState
+from storage.workers import Workers
+from tests.environment.served import served
+from tools.trial import TrialState
+
+COMMAND = (sys.executable, "-c", "from agenttts.cli.app import main; main()")
+LIVE = ("--set", "search_examples=10", "--set", "held_out_examples=5", "--trials", "50", "--batch", "5")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for something another process does."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within a minute")
+
+
+def started(url: str, storage: Path) -> subprocess.Popen[str]:
+    models = [word for name in ("a:1B", "b:2B") for word in ("--model", f"{name}@{url}")]
+    command = [*COMMAND, "search", "multihop", *models, *LIVE, "--storage", str(storage)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_session_is_stopped_from_elsewhere_and_goes_on(tmp_path: Path) -> None:
+    storage = tmp_path / "stop.db"
+    with served() as endpoint, Database.open(storage) as database:
+        archive, workers = Archive(database), Workers(database)
+        with started(endpoint.url, storage) as process:
+            until(lambda: any(len(workers.of(record.id)) == 1 for record in archive.sessions()))
+            session = archive.session("last").id
+            until(lambda: any(trial.state is TrialState.COMPLETE for trial in archive.trials(session)))
+            workers.ask_to_stop(session)
+            _, told = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert f"agenttts resume {session}" in told
+        assert archive.session(session).state is SessionState.INTERRUPTED
+        states = {trial.state for trial in archive.trials(session)}
+        assert states == {TrialState.COMPLETE, TrialState.WAITING}
+        done = {trial.number for trial in archive.trials(session) if trial.state is TrialState.COMPLETE}
+        command = [*COMMAND, "resume", session, "--storage", str(storage)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as again:
+            until(lambda: sum(t.state is TrialState.COMPLETE for t in archive.trials(session)) > len(done))
+            workers.ask_to_stop(session)
+            again.communicate(timeout=60)
+        assert again.returncode == 130
+
+
+def test_a_session_that_nobody_works_at_is_interrupted_at_once(tmp_path: Path) -> None:
+    with Database.open(tmp_path / "stop.db") as database:
+        import agenttts as tts
+
+        finished = tts.run("simulated-2wiki", trials=7, searcher="random", storage=database.url)
+        archive, workers = Archive(database), Workers(database)
+        workers.ask_to_stop(finished.session_id)
+        assert archive.session(finished.session_id).state is SessionState.COMPLETE
+        session = archive.create_session(finished.config).id
+        workers.ask_to_stop(session)
+        assert archive.session(session).state is SessionState.INTERRUPTED
+        first, second = workers.register(session), workers.register(session)
+        assert workers.take_lead(first)
+        workers.ask_to_stop(session)
+        assert workers.is_stopping(session)
+        workers.leave(first)
+        assert not workers.take_lead(workers.register(session))
+        assert archive.session(session).state is SessionState.STOPPING
+        for worker in workers.of(session):
+            workers.leave(worker)
+        assert archive.session(session).state is SessionState.INTERRUPTED
+        assert workers.take_lead(workers.register(session))
+        del second
