@@ -49,9 +49,9 @@ class LoopState(TypedDict):
 class SearchLoop:
     """Propose, execute, guidelines, propose, execute, ... until enough trials are done.
 
-    The archive says what was decided and what was found; a checkpoint only spares a step. So every
-    node may run twice, and a run may begin without a checkpoint, or with one that is older than the
-    archive: what the archive holds is not done again. Other processes may run the trials.
+    The archive alone says what was decided and what was found, and what it holds is not done again: a
+    run begins at the first node, which passes on to where the last one stopped. Other processes may
+    run the trials.
     """
 
     session_id: str
@@ -78,9 +78,10 @@ class SearchLoop:
         return graph
 
     async def run(self, checkpointer: BaseCheckpointSaver[Any]) -> None:
-        """Runs to the stop criterion, or continues from the session's last checkpoint.
+        """Runs to the stop criterion, from where the restored search stands.
 
-        Raises what the executor and the searcher raise; the trial at hand is then waiting again.
+        The checkpoints show every step to LangGraph's own tools; none is read back. Raises what the
+        executor and the searcher raise; the trial at hand is then waiting again.
         """
         compiled = self.graph().compile(checkpointer=checkpointer, name="agenttts")
         # Two steps a batch, and a batch has at least one trial.
@@ -88,12 +89,7 @@ class SearchLoop:
             "configurable": {"thread_id": self.session_id},
             "recursion_limit": 3 * self.trials + 10,
         }
-        begun = await compiled.aget_state(config)
-        # A checkpoint behind the last step of a search that the archive holds less of is another one's.
-        goes_on = bool(begun.next) or begun.values.get("finished") == len(self.search.trials)
-        state: LoopState | None = None
-        if not begun.values or not goes_on:
-            state = {"pending": [], "finished": 0, "concluded": NONE_CONCLUDED}
+        state: LoopState = {"pending": [], "finished": 0, "concluded": NONE_CONCLUDED}
         await compiled.ainvoke(state, config, durability="sync")
 
     def restore(self, stored: Sequence[Trial]) -> None:

@@ -26,6 +26,7 @@ from storage.fault import FaultSum
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.spending import SpendingRecord
 from storage.transcript import Transcript
+from storage.workers import Worker, Workers
 from tools.cost import CostModel
 from tools.declared import names_misfits
 from tools.errors import AgentttsError
@@ -234,6 +235,12 @@ def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
 
 
 @names_misfits
+def load_workers(session: str, storage: str = DEFAULT_URL) -> list[Worker]:
+    """The processes that are at work on a session. Raises UnknownSession."""
+    with Database.open(storage) as database:
+        return Workers(database).of(Archive(database).session(session).id)
+
+
 def load_transcripts(session: str, storage: str = DEFAULT_URL) -> list[Transcript]:
     """The model calls of a session's search agent, in order. Raises UnknownSession."""
     with Database.open(storage) as database:

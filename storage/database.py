@@ -250,6 +250,7 @@ def unusable(url: URL, error: Exception) -> StorageError:
         "malformed": "it is damaged; restore a copy",
         "unable to open": "it cannot be opened; check the path and its permissions",
         "disk is full": "the disk is full; make room",
+        "disk I/O error": "the disk is full or fails; make room or name a file elsewhere",
     }
     hint = next((text for sign, text in hints.items() if sign in cause), "")
     return StorageError(f"database {where}: {hint or cause}")

@@ -19,7 +19,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a session's result, its trials, guidelines and transcripts."""
-    from agent.session import load_result, load_transcripts
+    from agent.session import load_result, load_transcripts, load_workers
     from agenttts.cli.summary import print_result, result_to_dict
 
     result = load_result(session, storage)
@@ -28,6 +28,10 @@ def show(
         typer.echo(json.dumps(result_to_dict(result, calls), indent=2))
         return
     console = Terminal()
+    for worker in load_workers(result.session_id, storage):
+        does = "between trials" if worker.trial is None else f"runs trial {worker.trial}"
+        role = "leads, " if worker.leads else ""
+        console.print(f"Worker {worker.id} on {worker.process.host}, process {worker.process.pid}: {role}{does}")
     print_result(console, result, trials=trials, guidelines=guidelines)
     for call in calls:
         console.rule(f"batch {call.batch} {call.purpose} {call.attempt}" + ("" if call.accepted else " rejected"))
