@@ -11,11 +11,12 @@ from typing import Protocol
 from agent.checkpoints import checkpointer
 from agent.judging import Judge
 from agent.loop import Observer, SearchLoop
+from agent.metering import SessionMeter
 from agent.search import Search
 from agent.trial_queue import TrialQueue
 from environment.execution import Begun, Execution
 from environment.side_by_side import side_by_side
-from environment.spending import priced_models
+from environment.spending import Spending, priced_models
 from environment.task import Task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
@@ -94,9 +95,9 @@ async def _until_stopped(held: Lease) -> None:
     held.on_stop = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
 
 
-def require_prices(task: Task, caps: SpendingCaps) -> None:
+def require_prices(task: Task, search: Search, caps: SpendingCaps) -> None:
     """Raises InvalidInput where a cap on dollars would count nothing."""
-    if caps.max_dollars is not None and not priced_models(task):
+    if caps.max_dollars is not None and not priced_models(task) and not search.searcher.paid_model:
         raise InvalidInput(
             "max_dollars",
             f"nothing that {task.name} sends has a price, so no dollar would be counted; "
@@ -163,6 +164,8 @@ class _Participation:
         record, archive = self._record, self._archive
         search, self._untold = self._untold or self._build(), None
         search.searcher.replay(archive.transcripts(record.id))
+        spending = Spending(SessionSpending(self._database, record.id))
+        search.searcher.metered(SessionMeter(spending, asyncio.get_running_loop()))
         config = record.config
         loop = SearchLoop(record.id, search, self._queue, archive, config.trials, config.batch, self._observer)
         loop.restore(archive.trials(record.id))

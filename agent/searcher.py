@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from agent.metering import Meter
 from storage.transcript import Transcript
 from tools.cost import CostModel
 from tools.cost_table import CostTable
 from tools.errors import AgentttsError
 from tools.limits import Cap, Limits
 from tools.registry import Registry, built
-from tools.space import Allocation, SearchSpace
+from tools.space import Allocation, Model, SearchSpace
 from tools.trial import Guideline, Trial
 from tools.validation import require_seed
 
@@ -100,6 +101,14 @@ class Searcher(ABC):
         Search tells these alone. Where others put trials into the same study (AgentTTSSampler), some are
         of earlier asks or were never proposed; all of them are feasible.
         """
+
+    @property
+    def paid_model(self) -> Model | None:
+        """The model with prices that the searcher itself calls, where it does."""
+        return None
+
+    def metered(self, meter: Meter) -> None:  # noqa: B027 - most searchers call no model
+        """Called before the first ask of a session: what counts the model calls that are made from then on."""
 
     def conclude(self) -> Guideline | None:
         """What was learnt from the last batch; None for searchers that do not explain."""

@@ -179,7 +179,7 @@ def run(
     loaded = load_task(name, **config.task_options) if isinstance(task, str) else as_task(task)
     loaded = priced(loaded, cost, cost_settings, caps, measured)
     loaded, search, config = prepare(config, loaded, default_budget=budget is None)
-    require_prices(loaded, spending)
+    require_prices(loaded, search, spending)
     if confirm is not None:
         confirm(loaded, search, config)
     with (
@@ -221,7 +221,7 @@ def resume(
         else:
             given = None if task is None else as_task(task)
         loaded, search, _ = prepare(config, given)
-        require_prices(loaded, spending)
+        require_prices(loaded, search, spending)
         with execution(executor, executor_options or {}, config, loaded, database) as running:
             return _searched(record, loaded, search, database, running, observer, spending, storage)
 

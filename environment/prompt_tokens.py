@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from storage.sample import GenerationRequest
 
 BYTES_PER_TOKEN = 2.0
@@ -12,8 +14,12 @@ TOKENS_PER_MESSAGE = 8
 
 def estimated_tokens(request: GenerationRequest) -> int:
     """A generous estimate of a prompt's tokens."""
-    sizes = (len(message.content.encode()) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE for message in request.messages)
-    return round(sum(sizes))
+    return estimated_text_tokens([message.content for message in request.messages])
+
+
+def estimated_text_tokens(texts: Sequence[str]) -> int:
+    """A generous estimate of the tokens of messages with these texts."""
+    return round(sum(len(text.encode()) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE for text in texts))
 
 
 def most_tokens(request: GenerationRequest, count: int) -> tuple[int, int]:

@@ -117,11 +117,9 @@ class Spending:
 
         Raises SpendingCapReached where it will never fit.
         """
-        self.require_open()
-        if not self.account.caps.limit_amounts:
-            yield
-            return
-        async with self.holding(self.most(request, count)):
+        # The estimate is spared where nothing is reserved.
+        limited = self.account.caps.limit_amounts
+        async with self.holding(self.most(request, count) if limited else Spent()):
             yield
 
     def most(self, request: GenerationRequest, count: int) -> Spent:
@@ -130,8 +128,11 @@ class Spending:
 
     @asynccontextmanager
     async def holding(self, most: Spent) -> AsyncIterator[None]:
-        """Holds so much back. Raises SpendingCapReached where it will never fit."""
+        """Holds so much back where a cap limits amounts. Raises SpendingCapReached where it will never fit."""
         self.require_open()
+        if not self.account.caps.limit_amounts:
+            yield
+            return
         number = await self._turn(most)
         self._held += 1
         if self.account.waits and (self._pulse is None or self._pulse.done()):

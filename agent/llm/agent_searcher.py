@@ -17,13 +17,15 @@ from agent.llm.conversation import Conversation, extended
 from agent.llm.extent import Extent, extents
 from agent.llm.functions import FACTS
 from agent.llm.settings import AgentSettings
+from agent.metering import Meter
 from agent.searcher import Problem, Proposal, Searcher
 from environment.prompt_template import PromptTemplate
 from storage.sample import Message
 from storage.transcript import Transcript
 from tools.errors import InvalidInput
 from tools.registry import built
-from tools.space import Allocation
+from tools.space import Allocation, Model
+from tools.spending import is_priced
 from tools.trial import Guideline, Trial
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -75,6 +77,16 @@ class AgentSearcher(Searcher):
         chat = ReplayChat(transcripts, Silent(str(options.get("model", "")), len(transcripts)))
         kind: Any = type(cls.__name__, (cls,), {"connect": lambda _: chat})
         return built(f"searcher {cls.name!r}", cast(type[Searcher], kind), options, problem, seed)
+
+    @property
+    def paid_model(self) -> Model | None:
+        model = self.settings.priced
+        return model if is_priced(model) else None
+
+    def metered(self, meter: Meter) -> None:
+        # Other chat models are those of programs, which know what they spend.
+        if isinstance(self._chat, OpenAIChat):
+            self._chat.meter = meter
 
     def begin(self, n: int) -> list[Proposal]:
         """The first batch; nothing was tried."""

@@ -14,14 +14,17 @@ import tenacity
 
 from agent.llm.context import ContextExceeded, says_too_long, stated_context
 from agent.llm.settings import AgentSettings
+from agent.metering import Meter, Unmetered
 from agent.searcher import Diverged
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_client import client
 from environment.backends.endpoint_faults import is_passing, readable
+from environment.prompt_tokens import estimated_text_tokens
 from environment.spans import chat_span
 from storage.transcript import Transcript
 from tools.errors import EndpointError, InvalidInput
 from tools.space import MOST_TOKENS
+from tools.spending import Spent
 from tools.validation import is_count
 
 LOG = logging.getLogger(__name__)
@@ -102,6 +105,7 @@ class OpenAIChat:
         self._settings = settings
         self._seed = seed % 2**31
         self._refused: set[str] = set()
+        self.meter: Meter = Unmetered()
 
     def complete(
         self,
@@ -170,9 +174,19 @@ class OpenAIChat:
         body |= {name: value for name, value in optional.items() if value is not None}
         body |= {} if "seed" in self._refused else {"seed": self._seed}
         started = time.perf_counter()
-        with chat_span(self._endpoint, body) as asked, client(self._endpoint, settings.timeout) as connected:
-            response = connected.chat.completions.create(**body)
+        with (
+            self.meter.call(self._amount(*self._most(body))) as bill,
+            chat_span(self._endpoint, body) as asked,
+            client(self._endpoint, settings.timeout) as connected,
+        ):
+            try:
+                response = connected.chat.completions.create(**body)
+            except openai.APIStatusError:
+                bill.spent = Spent()  # refused; what broke off or timed out may be billed
+                raise
             told = response.usage
+            if told and is_count(told.prompt_tokens) and is_count(told.completion_tokens):
+                bill.spent = self._amount(told.prompt_tokens, told.completion_tokens)
             asked.answered(
                 [choice.message.content for choice in response.choices or ()],
                 [choice.finish_reason for choice in response.choices or ()],
@@ -196,6 +210,15 @@ class OpenAIChat:
             _counted(usage.completion_tokens if usage else 0),
             latency,
         )
+
+    def _amount(self, prompt_tokens: int, generation_tokens: int) -> Spent:
+        return Spent.of(self._settings.priced, 0, prompt_tokens, generation_tokens)
+
+    @staticmethod
+    def _most(body: Mapping[str, Any]) -> tuple[int, int]:
+        """The most tokens, of the question and of the answer, that a body may come to."""
+        texts = [json.dumps(part) for part in (*body["messages"], *body.get("tools", ()))]
+        return estimated_text_tokens(texts), int(body.get("max_completion_tokens") or body["max_tokens"])
 
     def _failed(self, problem: str) -> EndpointError:
         shown = readable(problem, self._endpoint.secret)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tools.errors import InvalidInput, UnknownName
+from tools.space import Model
 
 
 class AgentSettings(BaseModel):
@@ -18,7 +19,8 @@ class AgentSettings(BaseModel):
     are those of Endpoint. `temperature` and `reasoning_effort` are sent where given.
     `max_tokens` bounds one answer, `context_tokens` a question and its answer together: prompts are
     shortened to fit. `timeout` is in seconds, `history` is how many trials the model is shown, and
-    `functions` whether it may call the calculus.
+    `functions` whether it may call the calculus. `prompt_price` and `generation_price` are in dollars per
+    million tokens, for the session's caps.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +37,13 @@ class AgentSettings(BaseModel):
     timeout: float = Field(default=600.0, gt=0)
     history: int = Field(default=40, ge=1)
     functions: bool = True
+    prompt_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    generation_price: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+
+    @property
+    def priced(self) -> Model:
+        """The model with its prices, as spending is counted; its size is not known."""
+        return Model(self.model or "none", 1.0, prompt_price=self.prompt_price, generation_price=self.generation_price)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> AgentSettings:

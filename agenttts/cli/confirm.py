@@ -35,7 +35,7 @@ def confirmation(
     def confirm(task: Task, search: Search, config: SessionConfig) -> None:
         from environment.spending import priced_models
 
-        if not dry_run and (yes or not priced_models(task)):
+        if not dry_run and (yes or not (priced_models(task) or search.searcher.paid_model)):
             return
         if not dry_run and not sys.stdin.isatty():
             raise InvalidInput(

@@ -14,7 +14,8 @@ from agent.session import load_result, load_transcripts, resume, run
 from storage.archive import Archive
 from storage.session import SessionState
 from tests.agent.agent_server import completion, diligent, refusal, serving
-from tools.errors import EndpointError
+from tools.errors import EndpointError, SpendingCapReached
+from tools.spending import SpendingCaps, Spent
 from tools.trial import Trial
 
 QUESTION = [{"role": "user", "content": "hi"}]
@@ -139,6 +140,32 @@ def test_a_session_with_an_agent_is_kept_and_goes_on_after_a_failure(tmp_path: P
         assert len(asked) < len(server.requests) <= len(asked) + 4
     stored = (tmp_path / "broken.db").read_bytes()
     assert b"very-secret" not in stored
+
+
+def test_the_agents_own_calls_count_under_the_session_s_caps(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"key_env": "AGENT_KEY", "model": "m", "prompt_price": 1.0, "generation_price": 2.0}
+    url = f"sqlite:///{tmp_path / 'paid.db'}"
+    with serving(diligent) as server:
+        options["base_url"] = server.url
+        options["max_tokens"] = 100
+
+        def search_with(caps: SpendingCaps) -> Any:
+            return run(
+                "simulated-2wiki", searcher="llm", searcher_options=options, trials=30, storage=url, spending=caps
+            )
+
+        whole = search_with(SpendingCaps())
+        calls = len(server.requests)
+        assert calls > 3
+        assert whole.spending.spent == sum([Spent.of(AgentSettings(**options).priced, 0, 7, 3)] * calls, Spent())
+        with pytest.raises(SpendingCapReached, match=r"--max-dollars 0\.001"):
+            search_with(SpendingCaps(max_dollars=0.001))
+        stopped = load_result("last", url)
+        assert stopped.state is SessionState.INTERRUPTED
+        assert stopped.spending.spent.dollars <= 0.001
+        resumed = resume("last", url, spending=SpendingCaps(max_dollars=5.0))
+        assert [t.allocation for t in resumed.trials] == [t.allocation for t in whole.trials]
+        assert resumed.spending.reserved == Spent()
 
 
 def test_a_session_that_ends_between_a_call_and_its_trials_stores_no_call_twice(
