@@ -11,14 +11,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from agenttts.testing.storages import CONFIG, ask, trial
 from storage.archive import Archive
 from storage.database import MIGRATIONS, Database, parse_url
 from storage.sample import Sample
 from storage.samples import SampleStore
+from storage.schema import Base
+from storage.workers import Workers
+from tools.trial import StageScore
 
 POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 TIME = "2026-01-02 03:04:05.000000+00:00"
@@ -113,6 +118,32 @@ def test_the_first_schema_is_brought_up_to_date_with_its_rows(engine: sa.Engine)
         assert store.fetch([ask("q").key])[ask("q").key] == OLD_SAMPLES | {2: Sample("new", mean_logprob=-0.25)}
 
 
+RELEASED = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][:0:-1]
+"""Every schema but the newest, the first one first."""
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+def test_every_schema_is_brought_up_to_date_with_its_rows(engine: sa.Engine, revision: str) -> None:
+    fill_first_schema(engine)
+    scores = {"trial_id": 1, "subtask": "qa", "position": 0, "metric": "EM", "mean": 0.5, "per_example": "[0.0, 1.0]"}
+    insert(engine, "stage_scores", **scores)
+    migrate(engine, revision)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE trials SET state = 'running'"))
+    with Database.open(engine.url.render_as_string(hide_password=False)) as database:
+        store, archive, workers = SampleStore(database), Archive(database), Workers(database)
+        assert store.fetch([ask("q").key]) == {ask("q").key: OLD_SAMPLES}
+        assert archive.trials("a" * 32)[0].stage_scores == {"qa": StageScore("EM", 0.5, (0.0, 1.0))}
+        # What an older version's process left running is free, and so is the lead.
+        worker = workers.register("a" * 32)
+        assert workers.take_lead(worker)
+        claimed = Archive(database, worker.id).claim_trial("a" * 32)
+        assert claimed is not None
+        assert claimed.number == 0
+        with database.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
 def test_a_migration_can_be_taken_back(engine: sa.Engine) -> None:
     fill_first_schema(engine)
     migrate(engine, "head")
@@ -120,5 +151,6 @@ def test_a_migration_can_be_taken_back(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == "0001"
         assert connection.execute(sa.text("SELECT count(*) FROM samples")).scalar() == 2
+        assert connection.execute(sa.text("SELECT count(*) FROM trials")).scalar() == 1
         columns = {column["name"] for column in sa.inspect(connection).get_columns("samples")}
     assert "mean_logprob" not in columns
