@@ -10,19 +10,31 @@ from sqlalchemy import func, select
 from storage.database import Database
 from storage.schema import SessionRow, TrialRow
 from storage.session import SessionConfig, SessionRecord, SessionState
+from storage.workers import Workers
 from tools.trial import TrialState
 
 MOST_LISTED = 200
+ABANDONED = "abandoned"
+AT_WORK = frozenset({SessionState.RUNNING, SessionState.STOPPING})
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A session with how many trials it planned and completed, and its highest search score (None without one)."""
+    """A session with how many trials it planned and completed, and its highest search score (None without one).
+
+    `at_work` counts the processes that run it now.
+    """
 
     record: SessionRecord
     planned: int
     complete: int
     best: float | None
+    at_work: int
+
+    @property
+    def standing(self) -> str:
+        """The session's state; "abandoned" where it was running and no process does so any more."""
+        return ABANDONED if self.record.state is SessionState.RUNNING and not self.at_work else str(self.record.state)
 
 
 def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0) -> Sequence[Listed]:
@@ -47,7 +59,12 @@ def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0)
     )
     with database.transaction() as session:
         rows = session.execute(query).all()
-    return [Listed(record_of(row), planned or 0, complete or 0, best) for row, planned, complete, best in rows]
+    workers = Workers(database)
+    at_work = {row.id: len(workers.of(row.id)) for row, *_ in rows if row.state in AT_WORK}
+    return [
+        Listed(record_of(row), planned or 0, complete or 0, best, at_work.get(row.id, 0))
+        for row, planned, complete, best in rows
+    ]
 
 
 def record_of(row: SessionRow) -> SessionRecord:

@@ -42,6 +42,7 @@ def sessions(
             {
                 "session": one.record.id,
                 "state": str(one.record.state),
+                "workers": one.at_work,
                 "problem": one.record.problem,
                 "config": asdict(one.record.config),
                 "created": one.record.created.isoformat(),
@@ -61,7 +62,7 @@ def sessions(
             one.record.id,
             f"{config.task}{simulated}",
             config.searcher,
-            str(one.record.state),
+            one.standing,
             f"{one.complete} of {config.trials}",
             "" if one.best is None else f"{one.best:.3f}",
             one.record.created.strftime("%Y-%m-%d %H:%M"),

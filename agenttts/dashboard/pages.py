@@ -18,7 +18,6 @@ from agenttts.dashboard.control import Control
 from storage.archive import Archive
 from storage.database import Database
 from storage.listing import listed_sessions
-from storage.session import SessionState
 from storage.workers import Workers
 from tools.errors import InvalidInput
 
@@ -51,11 +50,14 @@ class Pages:
         """One session as it stands."""
         result = load_result(name, self._storage)
         spending = result.spending
+        with Database.open(self._storage) as database:
+            workers = Workers(database).of(result.session_id)
         return {
             "result": result,
             "answer": answer_of(result),
             "done": sum(trial.score is not None for trial in result.trials),
-            "running": result.state in (SessionState.RUNNING, SessionState.STOPPING),
+            "workers": workers,
+            "running": bool(workers),
             "starting": self._control.is_running(result.session_id),
             "last_words": self._control.last_words(result.session_id),
             "usage": result.usage,

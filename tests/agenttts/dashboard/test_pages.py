@@ -16,6 +16,7 @@ from storage.archive import Archive
 from storage.database import Database
 from storage.listing import listed_sessions
 from storage.session import SessionState
+from storage.workers import Workers
 from tools.trial import Guideline
 
 HOST = "127.0.0.1:8901"
@@ -45,12 +46,14 @@ def ids(storage: str) -> list[str]:
 
 @pytest.fixture
 def running(storage: str, tmp_path: Path) -> tuple[str, str]:
-    """A database of its own with one session that a process seems to run; the session's id."""
+    """A database of its own with one session that this process is at; the session's id."""
     with Database.open(storage) as database:
         config = Archive(database).session("last").config
     url = f"sqlite:///{tmp_path / 'running.db'}"
     with Database.open(url) as database:
-        return url, Archive(database).create_session(replace(config, task=f"simulated-cwq{SCRIPT}")).id
+        session = Archive(database).create_session(replace(config, task=f"simulated-cwq{SCRIPT}")).id
+        Workers(database).register(session)
+    return url, session
 
 
 def test_sessions_are_listed_the_newest_first(client: TestClient, storage: str) -> None:
@@ -115,9 +118,13 @@ def test_the_token_stops_a_running_session(running: tuple[str, str]) -> None:
     assert foreign.status_code == 403
     stopped = client.post(f"/sessions/{session}/stop", headers={"origin": f"http://{HOST}"})
     assert stopped.status_code == 200
-    assert "interrupted" in stopped.text
+    assert "1 process at it" in stopped.text
     with Database.open(url) as database:
+        (worker,) = Workers(database).of(session)
+        assert Archive(database).session(session).state is SessionState.STOPPING
+        Workers(database).leave(worker)
         assert Archive(database).session(session).state is SessionState.INTERRUPTED
+    assert "Resume" in client.get(f"/sessions/{session}").text
 
 
 def test_a_resumed_session_that_fails_says_why(running: tuple[str, str]) -> None:
@@ -128,6 +135,18 @@ def test_a_resumed_session_that_fails_says_why(running: tuple[str, str]) -> None
     control.resume(session)  # not a second time
     control._running[session].wait(60)
     assert "unknown name" in control.last_words(session)
+
+
+def test_a_session_whose_process_died_can_be_resumed(running: tuple[str, str]) -> None:
+    url, session = running
+    with Database.open(url) as database:
+        (worker,) = Workers(database).of(session)
+        Workers(database).leave(worker)
+        assert [one.standing for one in listed_sessions(database)] == ["abandoned"]
+    client = TestClient(application(DashboardSettings(url, TOKEN, (HOST,))), base_url=f"http://{HOST}")
+    page = client.get(f"/sessions/{session}").text
+    assert "no process is at it any more" in page
+    assert "Stop" not in page
 
 
 def test_other_hosts_are_not_answered(storage: str) -> None:
