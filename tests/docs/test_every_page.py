@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,29 @@ def test_the_programs_of_a_page_run(page: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(code, encoding="utf-8")
         done = subprocess.run([sys.executable, name], cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+INDENTED = {
+    "README.md": ("import agenttts as tts", "my_objective = lambda allocation: 0.5\n"),
+    "docs/simulated.md": ("from environment.task import load_task", ""),
+    "docs/reports.md": ("result = tts.load_result", "import agenttts as tts\ntts.run('simulated-2wiki', trials=8)\n"),
+    "docs/comparison.md": ("import agenttts as tts", ""),
+}
+"""How the programs begin that stand indented in a page, and what comes before them."""
+
+
+@pytest.mark.parametrize("page", INDENTED)
+def test_an_indented_program_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, before = INDENTED[page]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    block = re.search(rf"^    {re.escape(first)}.*?(?=^\S)", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    program = tmp_path / "program.py"
+    # Fewer seeds: what is shown takes minutes.
+    code = textwrap.dedent(block[0]).replace("seeds=30,", "seeds=1, trials=8, workers=1,")
+    program.write_text(before + code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(program), run_name="__main__")
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=str)
