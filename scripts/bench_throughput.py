@@ -85,7 +85,11 @@ def stub(latency: float) -> Iterator[str]:
             process.wait(10)
 
 
-async def by_executor(url: str, examples: Sequence[Question], in_flight: int, folder: Path) -> None:
+Spent = tuple[float, float]
+"""Elapsed and processor seconds, once the connections are open."""
+
+
+async def by_executor(url: str, examples: Sequence[Question], in_flight: int, folder: Path) -> Spent:
     """Every example through the executor, its samples on disk."""
     backend = OpenAIBackend(Endpoint(url, concurrency=in_flight))
     space = SearchSpace([Subtask("qa", [MODEL], prompt_tokens=200, generation_tokens=6)], 1)
@@ -102,33 +106,37 @@ async def by_executor(url: str, examples: Sequence[Question], in_flight: int, fo
     )
     with Database.open(folder / f"{time.monotonic_ns()}.db") as database:
         executor = Executor(task, Sampler(SampleStore(database), task.connect()), math.inf)
-        outcome = await executor.run(Allocation({"qa": Choice("stub", 1)}), examples)
+        allocation = Allocation({"qa": Choice("stub", 1)})
+        await executor.run(allocation, examples[:in_flight])
+        begin, spent = time.perf_counter(), time.process_time()
+        outcome = await executor.run(allocation, examples[in_flight:])
+        found = time.perf_counter() - begin, time.process_time() - spent
     await backend.aclose()
-    if outcome.usage.paid != len(examples):
-        raise SystemExit(f"{outcome.usage.paid} of {len(examples)} requests were answered")
+    if outcome.usage.paid != len(examples) - in_flight:
+        raise SystemExit(f"{outcome.usage.paid} of {len(examples) - in_flight} requests were answered")
+    return found
 
 
-async def by_loop(url: str, bodies: Sequence[Mapping[str, Any]], in_flight: int) -> None:
+async def by_loop(url: str, bodies: Sequence[Mapping[str, Any]], in_flight: int) -> Spent:
     """The same requests by an HTTP client alone."""
-    waiting = iter(bodies)
     limits = httpx2.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
     async with httpx2.AsyncClient(limits=limits, timeout=60) as client:
 
-        async def work() -> None:
+        async def work(waiting: Iterator[Mapping[str, Any]]) -> None:
             for body in waiting:
                 answer = await client.post(f"{url}/chat/completions", json=body)
                 answer.json()["choices"][0]["message"]["content"]
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(in_flight):
-                group.create_task(work())
+        async def send(some: Sequence[Mapping[str, Any]]) -> None:
+            waiting = iter(some)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(in_flight):
+                    group.create_task(work(waiting))
 
-
-def measured(coroutine: Any) -> tuple[float, float]:
-    """Elapsed and processor seconds of a run of an event loop."""
-    begin, spent = time.perf_counter(), time.process_time()
-    asyncio.run(coroutine)
-    return time.perf_counter() - begin, time.process_time() - spent
+        await send(bodies[:in_flight])
+        begin, spent = time.perf_counter(), time.process_time()
+        await send(bodies[in_flight:])
+        return time.perf_counter() - begin, time.process_time() - spent
 
 
 def main() -> None:
@@ -137,19 +145,21 @@ def main() -> None:
     options.add_argument("--latency", type=float, default=0.2, help="seconds, default: %(default)s")
     options.add_argument("--in-flight", type=int, nargs="+", default=[1, 64, 512], help="default: %(default)s")
     options.add_argument("--rounds", type=int, default=10, help="requests for each in flight, default: %(default)s")
+    options.add_argument("--least", type=int, default=30, help="requests at least, default: %(default)s")
     arguments = options.parse_args()
     lines = []
     with stub(arguments.latency) as url, tempfile.TemporaryDirectory() as folder:
         for in_flight in arguments.in_flight:
-            examples = [Question(f"question {number}") for number in range(arguments.rounds * in_flight)]
+            timed = max(arguments.least, arguments.rounds * in_flight)
+            examples = [Question(f"question {number}") for number in range(in_flight + timed)]
             requests = [GenerationRequest("stub", Asked().messages(e, {}), Asked.sampling) for e in examples]
             bodies = [request_body(request, range(1), 0, Ability()) for request in requests]
             ours, plain = [], []
             for _ in range(arguments.runs):
-                plain.append(measured(by_loop(url, bodies, in_flight)))
-                ours.append(measured(by_executor(url, examples, in_flight, Path(folder))))
-            rates = [[len(examples) / elapsed for elapsed, _ in runs] for runs in (ours, plain)]
-            spent = [[1000 * processor / len(examples) for _, processor in runs] for runs in (ours, plain)]
+                plain.append(asyncio.run(by_loop(url, bodies, in_flight)))
+                ours.append(asyncio.run(by_executor(url, examples, in_flight, Path(folder))))
+            rates = [[timed / elapsed for elapsed, _ in runs] for runs in (ours, plain)]
+            spent = [[1000 * processor / timed for _, processor in runs] for runs in (ours, plain)]
             lines.append(
                 Line(
                     f"requests a second at {in_flight} in flight, {arguments.latency:g} s each",
