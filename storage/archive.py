@@ -11,7 +11,7 @@ from functools import wraps
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -114,12 +114,18 @@ class Archive:
 
         Raises UnknownSession naming the newest ids.
         """
-        newest = self.sessions()
-        matches = newest[:1] if name == LAST else [record for record in newest if record.id.startswith(name)]
-        exact = [record for record in matches if record.id == name]
-        if not name or len(exact or matches) != 1:
-            raise UnknownSession(name, [record.id for record in newest[:5]], ambiguous=len(matches) > 1)
-        return (exact or matches)[0]
+        newest = select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id)
+        # Not LIKE, which looks at no case in SQLite.
+        begins = newest.where(func.substr(SessionRow.id, 1, len(name)) == name)
+        with self._database.reading() as session:
+            exact = session.get(SessionRow, name)
+            matches = [exact] if exact else session.scalars((newest if name == LAST else begins).limit(2)).all()
+            if name == LAST:
+                matches = matches[:1]
+            if not name or len(matches) != 1:
+                known = [row.id for row in session.scalars(newest.limit(5))]
+                raise UnknownSession(name, known, ambiguous=len(matches) > 1)
+            return record_of(matches[0])
 
     def state(self, session_id: str) -> SessionState:
         """Where the session with exactly this id stands."""

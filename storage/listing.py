@@ -57,10 +57,9 @@ def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0)
         .where(SessionRow.id.in_(newest))
         .order_by(SessionRow.created.desc(), SessionRow.id)
     )
-    with database.transaction() as session:
+    with database.reading() as session:
         rows = session.execute(query).all()
-    workers = Workers(database)
-    at_work = {row.id: len(workers.of(row.id)) for row, *_ in rows if row.state in AT_WORK}
+    at_work = Workers(database).counts([row.id for row, *_ in rows if row.state in AT_WORK])
     return [
         Listed(record_of(row), planned or 0, complete or 0, best, at_work.get(row.id, 0))
         for row, planned, complete, best in rows

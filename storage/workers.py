@@ -7,7 +7,8 @@ row is gone: its own leaving and its burial by others are one deletion.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,6 +104,12 @@ class Workers:
         query = select(WorkerRow).where(WorkerRow.session_id == session_id).order_by(WorkerRow.started)
         with self._database.reading() as session:
             return [worker for worker in _workers(session, query) if not worker.is_dead]
+
+    def counts(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many are at work on each session; one that nobody is at work on is absent."""
+        query = select(WorkerRow).where(WorkerRow.session_id.in_(session_ids))
+        with self._database.reading() as session:
+            return Counter(worker.session_id for worker in _workers(session, query) if not worker.is_dead)
 
     def take_lead(self, worker: Worker) -> bool:
         """Makes a worker its session's leader, and the session a running one, where nobody leads it and it is not over.
