@@ -88,3 +88,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     """Those of the pages in docs/ are checked when the site is built."""
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    placed = re.findall(r": (\S+\.md)$", text, re.MULTILINE)
+    assert sorted(placed) == sorted(
+        str(page.relative_to(ROOT / "docs")) for page in PAGES if page != ROOT / "README.md"
+    )
