@@ -49,6 +49,12 @@ def budget(
     """Show a task's default budget, what one sample of each model costs and how many allocations fit.
 
     With caps every cost is shown beside its limit, and what fits must be within all of them.
+
+    Examples:
+
+      agenttts budget
+
+      agenttts budget simulated-2wiki --cost kinetics
     """
     from agent.pricing import priced
     from tools.limits import Limits

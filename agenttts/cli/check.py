@@ -54,7 +54,14 @@ def check(
     at_once: Annotated[int, typer.Option(min=1, help="Requests that are under way at once.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere."""
+    """Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere.
+
+    Examples:
+
+      agenttts check pipeline.yaml
+
+      agenttts check pipeline.yaml --trials 30 --tokens-per-second 80 --at-once 32
+    """
     from agent.estimate import estimate
     from agent.preparation import prepare
     from agent.pricing import priced

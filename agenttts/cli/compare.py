@@ -79,7 +79,14 @@ def compare(
     report: Annotated[Path | None, typer.Option(help="Write a report into this HTML file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare searchers on the same problems: true scores, regret, trials and generations, paired statistics."""
+    """Compare searchers on the same problems: true scores, regret, trials and generations, paired statistics.
+
+    Examples:
+
+      agenttts compare
+
+      agenttts compare simulated-2wiki --searchers planner,random,tpe --seeds 20 --report compare.html
+    """
     from agent.comparison.compare import compare as run_comparison
     from agent.comparison.plan import TaskEntry
 

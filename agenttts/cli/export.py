@@ -39,7 +39,18 @@ def export(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Write a session as one self-contained log; or its best allocation as a pipeline; or an Optuna study."""
+    """Write a session as one self-contained log; or its best allocation as a pipeline; or an Optuna study.
+
+    Examples:
+
+      agenttts export -o session.jsonl
+
+      agenttts export 3f2a --with-samples -o -
+
+      agenttts export --pipeline best.py
+
+      agenttts export --study sqlite:///study.db
+    """
     if (pipeline or study) and (output is not None or with_samples):
         raise InvalidInput("export", "--output and --with-samples belong to a log; leave out --pipeline and --study")
     if pipeline is not None and study is not None:

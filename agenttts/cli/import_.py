@@ -17,7 +17,12 @@ def import_(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a log's session into a database, whole or not at all."""
+    """Bring a log's session into a database, whole or not at all.
+
+    Example:
+
+      agenttts import session.jsonl --storage other.db
+    """
     from agent.log import import_log
     from storage.session import SessionState
 

@@ -23,7 +23,14 @@ def init(
     langgraph: Annotated[bool, typer.Option("--langgraph", help="A LangGraph graph in place of a YAML file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a commented pipeline and a small data set that run as they are."""
+    """Write a commented pipeline and a small data set that run as they are.
+
+    Examples:
+
+      agenttts init my-pipeline
+
+      agenttts init my-graph --langgraph
+    """
     if python and langgraph:
         raise InvalidInput("--langgraph", "stands beside --python; write them into two folders")
     name, task = "pipeline.yaml", "pipeline.yaml"

@@ -28,7 +28,14 @@ def measure(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the tokens and seconds of a recorded task's or a session's requests; nothing is generated."""
+    """Measure the tokens and seconds of a recorded task's or a session's requests; nothing is generated.
+
+    Examples:
+
+      agenttts measure --output measured.json
+
+      agenttts measure --session last
+    """
     from agent.measurement import measure_recording, measure_session
 
     if session is None:

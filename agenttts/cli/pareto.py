@@ -78,6 +78,12 @@ def pareto(
     """Search score against cost in one go and show what every budget buys.
 
     Stopped at any time, it goes on with `agenttts resume`; then --session shows its front.
+
+    Examples:
+
+      agenttts pareto --plot front.svg
+
+      agenttts pareto pipeline.yaml --trials 60 --cost price
     """
     from agent.pareto import load_front
     from agent.pareto import pareto as search_front

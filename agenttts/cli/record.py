@@ -36,6 +36,10 @@ def record(
 
     Stopped at any time, it goes on where it was when started again with the same storage. Caps on spending hold for
     one run of this command.
+
+    Example:
+
+      agenttts record --model smollm2-135m-instruct:135M@http://127.0.0.1:8080/v1 --examples 5
     """
     from environment.multihop.recording_plan import record_benchmark
 

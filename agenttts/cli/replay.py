@@ -27,7 +27,14 @@ def replay(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make every decision of a log again, offline, and compare: exit code 1 where one differs."""
+    """Make every decision of a log again, offline, and compare: exit code 1 where one differs.
+
+    Examples:
+
+      agenttts replay session.jsonl
+
+      agenttts replay session.jsonl --task pipeline.yaml --json
+    """
     from agent.log import replay_log
 
     done = replay_log(log, task=task)

@@ -30,7 +30,14 @@ def report(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Write a session's report: one HTML file that needs no network. Nothing is generated for it."""
+    """Write a session's report: one HTML file that needs no network. Nothing is generated for it.
+
+    Examples:
+
+      agenttts report
+
+      agenttts report 3f2a -o 3f2a.html --trial 7 --against 9b1c
+    """
     from agent.session import load_result
 
     result = load_result(session, storage)

@@ -40,6 +40,12 @@ def serve(
     """Answer chat requests with a session's best allocation until interrupted.
 
     The last user message is the question: a text, or a JSON object of the examples' fields.
+
+    Examples:
+
+      agenttts serve
+
+      agenttts serve best.yaml --port 8900
     """
     try:
         import uvicorn

@@ -18,7 +18,16 @@ def show(
     transcripts: bool = typer.Option(False, "--transcripts", help="Print the agent's model calls."),
     as_json: AsJson = False,
 ) -> None:
-    """Show a session's result, its trials, guidelines and transcripts."""
+    """Show a session's result, its trials, guidelines and transcripts.
+
+    Examples:
+
+      agenttts show
+
+      agenttts show 3f2a --trials --guidelines
+
+      agenttts show last --json
+    """
     from agent.session import load_result, load_transcripts, load_workers
     from agenttts.cli.summary import print_result, result_to_dict
 

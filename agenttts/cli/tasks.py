@@ -14,7 +14,12 @@ from environment.task import TASKS
 
 
 def tasks(as_json: AsJson = False) -> None:
-    """List the known tasks."""
+    """List the known tasks.
+
+    Example:
+
+      agenttts tasks
+    """
     rows = {name: (getdoc(TASKS.get(name)) or "").split("\n")[0] for name in TASKS.names()}
     if as_json:
         typer.echo(json.dumps(rows, indent=2))

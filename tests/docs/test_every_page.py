@@ -9,13 +9,14 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import typer
 import typer.main
 
-from agenttts.cli.app import app
+from agenttts.cli.app import COMMANDS, app
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -32,6 +33,13 @@ def commands() -> Iterator[tuple[str, str]]:
         text = CONSOLE.sub(lambda block: re.sub(r"^", "    ", block[1], flags=re.MULTILINE), page.read_text("utf-8"))
         for line in COMMAND.findall(text):
             yield str(page.relative_to(ROOT)), line.split("  #")[0].split(" > ")[0].strip()
+    for name, (place, _) in COMMANDS.items():
+        module, function = place.split(":")
+        text = getattr(import_module(f"agenttts.cli.{module}"), function).__doc__
+        shown = re.findall(r"^ {6}agenttts (.+)$", text, re.MULTILINE)
+        assert shown, f"the help of {name} has no example"
+        for line in shown:
+            yield f"agenttts {name} --help", line.split(" > ")[0].strip()
 
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
