@@ -48,9 +48,8 @@ def serve(
       agenttts serve best.yaml --port 8900
     """
     try:
-        import uvicorn
-
         from agenttts.serving.application import ServeSettings, application
+        from agenttts.serving.connections import run
     except ImportError:
         raise InvalidInput("serve", 'needs starlette and uvicorn: pip install "agenttts[serve]"') from None
     from agent.winner import load_winner
@@ -80,5 +79,4 @@ def serve(
             f"Serving on http://{shown}:{bound}/v1, {guarded}. Ctrl-C ends it.", highlight=False, markup=False
         )
         most = concurrency + settings.waiting + SPARE_CONNECTIONS
-        config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False, limit_concurrency=most)
-        uvicorn.Server(config).run(sockets=[listening])
+        run(app, listening, most)

@@ -12,6 +12,7 @@ from agenttts.cli.terminal import Terminal
 from tools.errors import InvalidInput
 
 HOST = "127.0.0.1"
+MOST_CONNECTIONS = 128
 TOKEN_BYTES = 24
 
 
@@ -32,10 +33,9 @@ def ui(
       agenttts ui --port 0 --open --storage postgresql://db/agenttts
     """
     try:
-        import uvicorn
-
         from agent.reporting.style import require_plotly
         from agenttts.dashboard.application import DashboardSettings, application
+        from agenttts.serving.connections import run
     except ImportError:
         raise InvalidInput("ui", 'needs starlette and uvicorn: pip install "agenttts[ui]"') from None
     from agenttts.serving.listening import listen, own_names
@@ -54,8 +54,7 @@ def ui(
         )
         if launch:
             typer.launch(address)
-        config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        run(app, listening, MOST_CONNECTIONS)
 
 
 def storage_shown(url: str) -> str:

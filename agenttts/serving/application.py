@@ -7,13 +7,14 @@ import hmac
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from agenttts.serving.chat import ChatRequest, chunks, completion, head_of, opening, text_field
 from environment.allocated import Allocated, Answer
@@ -103,14 +104,25 @@ class _Endpoint:
                 raise Refused(429, "too many requests at once; try again later", {"Retry-After": "1"})
             if asked.stream:
                 stream = self._stream(question, include_usage=asked.stream_options.include_usage)
-                return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-            return JSONResponse(completion(await self._unless_gone(request, question), settings.model))
+                return _Streamed(stream, self._place())
+            with self._place():
+                return JSONResponse(completion(await self._unless_gone(request, question), settings.model))
         except InvalidInput as error:
             return Refused(400, str(error)).response()
         except Refused as refused:
             return refused.response()
         except ClientDisconnect:
             return Response(status_code=499)
+
+    def _place(self) -> AbstractContextManager[object]:
+        """Counts a request from now on, before others are looked at, until the block ends."""
+        self._inside += 1
+        place = ExitStack()
+        place.callback(self._leave)
+        return place
+
+    def _leave(self) -> None:
+        self._inside -= 1
 
     def _admit(self, request: Request) -> None:
         settings = self._settings
@@ -153,7 +165,6 @@ class _Endpoint:
 
     async def _answer(self, question: dict[str, object]) -> Answer:
         """Raises Refused where there is no answer."""
-        self._inside += 1
         try:
             async with self._slots, asyncio.timeout(self._settings.timeout):
                 return await self._pipeline.answer(question)
@@ -167,8 +178,6 @@ class _Endpoint:
         except AgentttsError as error:
             LOG.warning("%s", error)
             raise Refused(500, str(error)) from None
-        finally:
-            self._inside -= 1
 
     async def _stream(self, question: dict[str, object], *, include_usage: bool) -> AsyncIterator[str]:
         """Server-sent events. The answer is whole when the last stage's samples are: then it is sent in pieces."""
@@ -186,6 +195,18 @@ class _Endpoint:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
         yield "data: [DONE]\n\n"
+
+
+class _Streamed(StreamingResponse):
+    """Server-sent events that hold a place until they end, even where the client left before the first one."""
+
+    def __init__(self, events: AsyncIterator[str], place: AbstractContextManager[object]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 async def _disconnected(request: Request) -> None:

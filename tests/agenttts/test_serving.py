@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import uvicorn
 
 import agenttts as tts
 from agent.winner import load_winner
+from agenttts.cli.init import init
 from agenttts.serving import application as serving
 from agenttts.serving.application import ServeSettings, application
 from environment.allocated import Allocated, allocated
@@ -29,7 +31,7 @@ from environment.multihop.recorded import recorded_task
 from environment.task import load_task
 from storage.sample import GenerationRequest, Sample
 from tests.agenttts.test_pipelines import Run, agenttts, document
-from tools.errors import EndpointError, InvalidAllocation, InvalidInput, PipelineError
+from tools.errors import EndpointError, InvalidAllocation, InvalidInput, MissingSample, PipelineError
 
 __all__ = ["agenttts"]  # the fixture
 
@@ -333,29 +335,36 @@ def test_what_cannot_answer_is_refused(backend: Backend) -> None:
         allocated(pipeline_of(backend), ALLOCATION).ask({"question": "boom"})
 
 
-QUESTION = {
-    "question": "In which city is the company that Ana works for based?",
-    "passages": ["Ana works for Iron.", "Iron is based in Elstad."],
-}
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the YAML starter and a finished session of it."""
+    folder = tmp_path_factory.mktemp("starter")
+    with contextlib.chdir(folder):
+        init(folder)
+        tts.run("pipeline.yaml", searcher="random", trials=2, batch=2)
+    return folder
 
 
 @pytest.fixture
-def searched(agenttts: Run, tmp_path: Path) -> Any:
-    """A finished session of the YAML starter."""
-    document(agenttts("init", "--json"))
-    return document(agenttts("search", "pipeline.yaml", "--trials", "4", "--batch", "4", "--json"))
+def searched(agenttts: Run, starter: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder, as the current one."""
+    monkeypatch.chdir(starter)
+    return starter
 
 
-def test_the_winner_is_exported_as_a_program_and_as_a_file(agenttts: Run, searched: Any, tmp_path: Path) -> None:
-    example = json.loads((tmp_path / "examples.jsonl").read_text().splitlines()[0])
+def test_the_winner_is_exported_as_a_program_and_as_a_file(agenttts: Run, searched: Path) -> None:
+    example = json.loads((searched / "examples.jsonl").read_text().splitlines()[0])
     question = {"question": example["question"], "passages": example["passages"]}
-    winner = load_winner("last", f"sqlite:///{tmp_path / 'agenttts.db'}")
+    winner = load_winner("last", f"sqlite:///{searched / 'agenttts.db'}")
     expected = winner.allocated().ask(question)
-    assert winner.allocation.to_dict() == searched["best"]["allocation"]
+    assert [stage.subtask for stage in expected.trace] == ["retrieval", "qa"]
+    unknown = {"question": "Where is Iron?", "passages": ["Iron is based in Elstad."]}
+    with pytest.raises(MissingSample, match="no recorded answers"):
+        winner.allocated().ask(unknown)
 
     made = document(agenttts("export", "--pipeline", "out/best.py", "--json"))
-    assert made["allocation"] == searched["best"]["allocation"]
-    command = [sys.executable, str(tmp_path / "out/best.py"), json.dumps(question)]
+    assert made["allocation"] == winner.allocation.to_dict()
+    command = [sys.executable, str(searched / "out/best.py"), json.dumps(question)]
     done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == expected.text
 
@@ -365,67 +374,32 @@ def test_the_winner_is_exported_as_a_program_and_as_a_file(agenttts: Run, search
         exported = load_winner(file)
         assert exported.allocation == winner.allocation
         assert exported.allocated().ask(question).output == expected.output
-    text = (tmp_path / "best.yaml").read_text()
-    assert (tmp_path / "pipeline.yaml").read_text().rstrip() in text, "comments and prompts stay as they were"
-    found = document(agenttts("search", "best.yaml", "--trials", "2", "--batch", "2", "--json"))
-    assert found["state"] == "complete", "an exported file can be searched again"
+    text = (searched / "best.yaml").read_text()
+    assert (searched / "pipeline.yaml").read_text().rstrip() in text, "comments and prompts stay as they were"
+    assert agenttts("check", "best.yaml")[0] == 0, "an exported file can be searched again"
 
 
-def test_an_export_that_cannot_be_made_says_why(agenttts: Run, searched: Any, tmp_path: Path) -> None:
+def test_an_export_that_cannot_be_made_says_why(agenttts: Run, searched: Path) -> None:
     for file, told in (("best.txt", "must end in"), ("pipeline.yaml", "is there already")):
         code, _, err = agenttts("export", "--pipeline", file)
         assert code == 2
         assert told in err
-    text = (tmp_path / "pipeline.yaml").read_text()
-    (tmp_path / "pipeline.yaml").write_text(text.replace("Copy the two", "Copy these two"))
+    text = (searched / "pipeline.yaml").read_text()
+    (searched / "pipeline.yaml").write_text(text.replace("Copy the two", "Copy these two"))
     code, _, err = agenttts("export", "--pipeline", "best.py")
+    (searched / "pipeline.yaml").write_text(text)
     assert code == 2
     assert "has changed since session" in err
     assert agenttts("export", "none", "--pipeline", "best.py")[0] == 2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
+def test_a_server_that_should_not_start_does_not(agenttts: Run, searched: Path) -> None:
+    for arguments, told in (
         (("none",), "no session is called 'none'"),
         (("last", "--host", "192.0.2.1"), "put a bearer token into AGENTTTS_SERVE_TOKEN first"),
         (("last", "--input", "none"), "--input: the examples have no field 'none'"),
         (("pipeline.yaml",), "names no allocation; export one"),
-    ],
-)
-def test_a_server_that_should_not_start_does_not(
-    agenttts: Run, searched: Any, arguments: tuple[str, ...], told: str
-) -> None:
-    code, _, err = agenttts("serve", *arguments)
-    assert code == 2
-    assert told in err
-
-
-def test_the_command_serves_until_it_is_interrupted(agenttts: Run, searched: Any, tmp_path: Path) -> None:
-    code = "from agenttts.cli.app import main; main()"
-    command = [sys.executable, "-u", "-c", code, "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        shown = ""
-        while "Serving on" not in shown:
-            assert process.poll() is None
-            shown += process.stdout.readline()
-        url = shown.partition("Serving on ")[2].partition("/v1")[0]
-        until(lambda: _is_up(url))
-        example = json.loads((tmp_path / "examples.jsonl").read_text().splitlines()[0])
-        question = {"question": example["question"], "passages": example["passages"]}
-        answer = ask(url, json.dumps(question)).json()
-        assert answer["model"] == "two-hop"
-        assert [stage["subtask"] for stage in answer["agenttts"]["stages"]] == ["retrieval", "qa"]
-        unknown = ask(url, json.dumps(QUESTION))
-        assert unknown.status_code == 500
-        assert "no recorded answers" in unknown.text
-        process.send_signal(2)
-        process.wait(30)
-
-
-def _is_up(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health").status_code == 200
-    except httpx.TransportError:
-        return False
+    ):
+        code, _, err = agenttts("serve", *arguments)
+        assert code == 2
+        assert told in err

@@ -88,6 +88,10 @@ class ChatServer(LoopbackServer):
     def __post_init__(self) -> None:
         self.hold.set()
 
+    def in_its_loop(self, call: Callable[[], object]) -> None:
+        """Has something called where the server runs, by a test in another thread."""
+        self._server.get_loop().call_soon_threadsafe(call)
+
     def stop_listening(self) -> None:
         """Refuses connections from now on."""
         self._server.close()
