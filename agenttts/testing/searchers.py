@@ -84,6 +84,10 @@ CAPPED: Mapping[str, tuple[SearchSpace, CostModel, float, tuple[Cap, ...]]] = {
 """Space, cost, budget and caps, by what is special about them."""
 
 
+LEAST_TRIALS = 12
+"""What a search needs in which something was learnt before it ends."""
+
+
 def score(allocation: Allocation) -> dict[str, float]:
     """Each stage prefers another model, majority, low temperatures, and saturates; the last also needs the first."""
     size = {"1b": 0.3, "8b": 0.5, "70b": 0.6}
@@ -112,7 +116,7 @@ def drive(search: Search, trials: int, batch: int = 10, fail: Callable[[int], bo
 class SearcherConformance:
     """Every searcher passes these. Override `searcher`, and `options` where it takes some.
 
-    A searcher that is slow lowers `trials`, the length of the longer searches, to 12 at the least,
+    A searcher that is slow lowers `trials`, the length of the longer searches, to LEAST_TRIALS at the least,
     and may name fewer `problems` of PROBLEMS.
     """
 
@@ -160,11 +164,12 @@ class SearcherConformance:
     def test_every_trial_is_feasible_and_new(self, start: Callable[..., Search], name: str, batch: int) -> None:
         """Proposals fit the budget; while something is untried, something untried is proposed."""
         where, cost, budget = PROBLEMS[name]
-        search = drive(start(where, 1, budget=budget, cost=cost), self.trials, batch)
+        trials = self.trials if batch > 1 else min(self.trials, LEAST_TRIALS)
+        search = drive(start(where, 1, budget=budget, cost=cost), trials, batch)
         allocations = [trial.allocation for trial in search.trials]
         assert len(set(allocations)) == len(allocations)
         assert all(where.feasible(allocation, search.problem.budget, cost) for allocation in allocations)
-        assert len(allocations) == min(self.trials, where.count(search.problem.budget, cost))
+        assert len(allocations) == min(trials, where.count(search.problem.budget, cost))
 
     @pytest.mark.parametrize("capped", CAPPED)
     def test_every_trial_is_within_every_cap(self, start: Callable[..., Search], capped: str) -> None:

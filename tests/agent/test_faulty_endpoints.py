@@ -60,8 +60,8 @@ MIXTURES = [
     (AT_ONCE, 0.3, 1, 20.0),
     (PASSING, 0.05, 2, 2.0),
     (tuple(kind for kind in REFUSED if kind in AT_ONCE), 0.3, 3, 20.0),
-    (tuple(kind for kind in LOST if kind in AT_ONCE), 0.3, 4, 20.0),
-    (CHANGED, 0.3, 5, 20.0),
+    pytest.param(tuple(kind for kind in LOST if kind in AT_ONCE), 0.3, 4, 20.0, marks=pytest.mark.slow),
+    pytest.param(CHANGED, 0.3, 5, 20.0, marks=pytest.mark.slow),
 ]
 LONG_MIXTURES = [pytest.param(PASSING, 0.3, seed, 3.0, marks=pytest.mark.live) for seed in range(10, 18)]
 

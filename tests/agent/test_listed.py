@@ -143,7 +143,7 @@ def test_a_strategy_instead_of_another_is_a_reason() -> None:
     assert any("instead of" in t.reason and "majority" in t.reason for t in search.trials)
 
 
-@pytest.mark.parametrize("searcher", ["planner", "tpe"])
+@pytest.mark.parametrize("searcher", ["planner", pytest.param("tpe", marks=pytest.mark.slow)])
 def test_a_recorded_search_over_strategies_is_judged_and_resumed(tmp_path: Path, searcher: str) -> None:
     storage, options = f"sqlite:///{tmp_path / 'listed.db'}", {"strategies": ["fusion", "majority"]}
 

@@ -108,6 +108,7 @@ def search(url: str, storage: Path) -> Any:
     return run(searcher="llm", searcher_options=options, trials=14, batch=3, storage=f"sqlite:///{storage}")
 
 
+@pytest.mark.slow
 def test_a_session_with_an_agent_is_kept_and_goes_on_after_a_failure(tmp_path: Path) -> None:
     with serving(diligent) as server:
         whole = search(server.url, tmp_path / "whole.db")

@@ -252,6 +252,7 @@ optuna.load_study(study_name="shared", storage=sys.argv[1], sampler=sampler).opt
 """
 
 
+@pytest.mark.slow
 def test_processes_on_one_storage_share_the_work(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     study = optuna.create_study(study_name="shared", storage=storage, direction="maximize")

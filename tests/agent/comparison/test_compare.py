@@ -92,6 +92,7 @@ def test_both_rules_are_judged_at_the_checkpoints() -> None:
         compare("simulated-2wiki", ["tpe"], **SMALL | {"checkpoints": (0,)})
 
 
+@pytest.mark.slow
 def test_results_depend_neither_on_the_workers_nor_on_the_day() -> None:
     arguments: dict[str, Any] = {"seeds": 2, "trials": 12, "budgets": ["low", "high"]}
     searchers = ["random", "tpe"]

@@ -34,6 +34,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_takes_one_problem_along_and_no_other(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(DYING)

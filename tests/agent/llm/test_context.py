@@ -76,6 +76,7 @@ def test_a_session_learns_the_context_and_goes_on(server: str, tmp_path: Path) -
     assert found.agent.refused >= len(refused)
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_learnt_again_from_the_transcripts(tmp_path: Path) -> None:
     """A session that is resumed asks the same questions as one that was never stopped."""
     storage = f"sqlite:///{tmp_path / 'a.db'}"
@@ -228,6 +229,7 @@ def test_reasons_for_refusing_are_bounded() -> None:
     assert f"- and {200 - PROBLEMS} more" in refused
 
 
+@pytest.mark.slow
 def test_a_long_search_keeps_its_last_prompt_short() -> None:
     chats: dict[int | None, ScriptedChat] = {}
     for context in (None, 2200):
