@@ -185,13 +185,16 @@ class OpenAIChat:
                 bill.spent = Spent()  # refused; what broke off or timed out may be billed
                 raise
             told = response.usage
-            if told and is_count(told.prompt_tokens) and is_count(told.completion_tokens):
-                bill.spent = self._amount(told.prompt_tokens, told.completion_tokens)
+            prompt_tokens, generation_tokens = (
+                (_counted(told.prompt_tokens), _counted(told.completion_tokens)) if told else (0, 0)
+            )
+            if prompt_tokens and generation_tokens:  # otherwise the most that it can be is on the bill
+                bill.spent = self._amount(prompt_tokens, generation_tokens)
             asked.answered(
                 [choice.message.content for choice in response.choices or ()],
                 [choice.finish_reason for choice in response.choices or ()],
-                told.prompt_tokens if told else None,
-                told.completion_tokens if told else None,
+                prompt_tokens or None,
+                generation_tokens or None,
             )
         latency = time.perf_counter() - started
         if not response.choices:
@@ -202,14 +205,7 @@ class OpenAIChat:
             for call in message.tool_calls or ()
             if call.type == "function"
         )
-        usage = response.usage
-        return ChatAnswer(
-            (message.content or "")[:ANSWER_LIMIT],
-            calls,
-            _counted(usage.prompt_tokens if usage else 0),
-            _counted(usage.completion_tokens if usage else 0),
-            latency,
-        )
+        return ChatAnswer((message.content or "")[:ANSWER_LIMIT], calls, prompt_tokens, generation_tokens, latency)
 
     def _amount(self, prompt_tokens: int, generation_tokens: int) -> Spent:
         return Spent.of(self._settings.priced, 0, prompt_tokens, generation_tokens)

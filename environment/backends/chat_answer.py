@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
+from tools.space import MOST_TOKENS
+
 DEFAULT_CHARACTERS_PER_TOKEN = 4.0
 # So many characters weigh as much as the default before measured text outvotes it.
 DEFAULT_WEIGHT = 200.0
@@ -63,8 +65,8 @@ class Choice(BaseModel):
 
 
 class AnswerUsage(BaseModel):
-    prompt_tokens: int = Field(default=0, ge=0)
-    completion_tokens: int | None = Field(default=None, ge=0)
+    prompt_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
+    completion_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
 
 
 class ChatAnswer(BaseModel):
