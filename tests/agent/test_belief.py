@@ -175,6 +175,7 @@ def test_reasons_and_guidelines_name_what_was_learnt() -> None:
 
 
 @pytest.mark.parametrize("staged", [True, False])
+@pytest.mark.slow
 def test_an_estimate_is_the_mean_and_deviation_of_what_is_possible(staged: bool) -> None:
     """The closed form, with its first-order coupling, against draws from the posterior."""
     trials = list(drive(Search(SMALL.space, None, "planner", 1), 30).trials)

@@ -70,6 +70,7 @@ def test_a_capped_session_that_was_killed_goes_on_under_its_caps(tmp_path: Path)
     assert resumed.config.caps == whole.config.caps
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_stored_with_the_session(tmp_path: Path) -> None:
     measured = tts.measure_recording()
     given = tts.run(trials=12, storage=url(tmp_path), caps={"latency": 3.0}, measured=measured)
@@ -79,6 +80,7 @@ def test_what_was_measured_is_stored_with_the_session(tmp_path: Path) -> None:
     assert given.config.caps[0]["settings"]["strategies"] == {"retrieval": "fusion", "qa": "fusion"}
 
 
+@pytest.mark.slow
 def test_measured_seconds_can_be_the_budget_itself(tmp_path: Path) -> None:
     found = tts.run(trials=12, budget=4.0, storage=url(tmp_path), cost="latency")
     assert all(trial.cost <= 4.0 + 1e-9 for trial in found.trials)

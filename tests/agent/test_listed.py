@@ -144,6 +144,7 @@ def test_a_strategy_instead_of_another_is_a_reason() -> None:
 
 
 @pytest.mark.parametrize("searcher", ["planner", pytest.param("tpe", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_recorded_search_over_strategies_is_judged_and_resumed(tmp_path: Path, searcher: str) -> None:
     storage, options = f"sqlite:///{tmp_path / 'listed.db'}", {"strategies": ["fusion", "majority"]}
 

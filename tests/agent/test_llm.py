@@ -184,6 +184,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(["allocation_cost", "check_allocation", "query_history", "fit_scaling_curve", "x"]), JSON)
+@pytest.mark.slow
 def test_functions_answer_anything_with_json(name: str, arguments: Any) -> None:
     functions = AgentFunctions(PROBLEM, drive(Search(SPACE, None, "planner"), 5).trials)
     json.loads(functions.call(name, json.dumps(arguments)))

@@ -169,6 +169,7 @@ def test_the_agents_own_calls_count_under_the_session_s_caps(tmp_path: Path) -> 
         assert resumed.spending.reserved == Spent()
 
 
+@pytest.mark.slow
 def test_a_session_that_ends_between_a_call_and_its_trials_stores_no_call_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

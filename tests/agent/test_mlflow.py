@@ -35,6 +35,7 @@ def runs(uri: str, session: str) -> list[Any]:
     return list(client.search_runs([experiment.experiment_id], f"tags.`agenttts.session` = '{session}'"))
 
 
+@pytest.mark.slow
 def test_a_session_is_a_run_with_its_settings_metrics_guidelines_and_result(uri: str, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'a.db'}"
     result = tts.run(trials=12, batch=6, seed=3, storage=storage, observer=Observers(MlflowObserver(uri)))

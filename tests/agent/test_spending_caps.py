@@ -184,6 +184,7 @@ def two_processes_share(storage: str, cap: int) -> None:
         assert SampleStore(database).count() == drawn
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_cap_on_sqlite(tmp_path: Path) -> None:
     two_processes_share(url(tmp_path), 100)
 

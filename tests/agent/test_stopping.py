@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionState
@@ -34,6 +36,7 @@ def started(url: str, storage: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_session_is_stopped_from_elsewhere_and_goes_on(tmp_path: Path) -> None:
     storage = tmp_path / "stop.db"
     with served() as endpoint, Database.open(storage) as database:

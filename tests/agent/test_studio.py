@@ -27,6 +27,7 @@ def agenttts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([command, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_the_loop_is_drawn_by_langgraphs_own_means(tmp_path: Path) -> None:
     drawn = loop_graph().get_graph()
     assert set(drawn.nodes) == NODES
@@ -50,6 +51,7 @@ async def ran(values: dict[str, Any], **settings: Any) -> Any:
         return await graph.ainvoke(values)
 
 
+@pytest.mark.slow
 async def test_a_run_of_the_graph_is_a_session_that_resume_judges(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'a.db'}"
     settings = {"searcher": "grid", "trials": 6, "batch": 3, "seed": 4, "storage": storage}
@@ -89,6 +91,7 @@ async def test_looking_at_the_graph_opens_nothing(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_project_is_valid_and_its_module_exposes_the_graph(tmp_path: Path) -> None:
     done = agenttts(tmp_path, "graph", "--studio", "studio", "--json")
     assert done.returncode == 0, done.stderr

@@ -168,6 +168,7 @@ def fetched(url: str) -> dict[str, object]:
     raise AssertionError(f"nothing listens at {url}")
 
 
+@pytest.mark.slow
 def test_the_dashboard_lists_the_study(dashboard: str) -> None:
     listed = fetched(f"{dashboard}/api/studies")["study_summaries"]
     assert isinstance(listed, list)

@@ -268,6 +268,7 @@ def agenttts(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     )
 
 
+@pytest.mark.slow
 def test_the_command_line_sends_to_a_collector_by_the_standard_variables(tmp_path: Path) -> None:
     with collector() as found:
         done = agenttts(

@@ -75,6 +75,7 @@ def test_search_show_and_resume_agree(agenttts: Run, tmp_path: Path) -> None:
     assert document(agenttts("resume", "last", "--json")) == found
 
 
+@pytest.mark.slow
 def test_what_is_listed_is_shown_and_counted(agenttts: Run) -> None:
     listing = ("--set", 'strategies={"qa":["majority","fusion"]}')
     budget = document(agenttts("budget", *listing, "--json"))

@@ -60,6 +60,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("options", "file", "task"), WAYS)
+@pytest.mark.slow
 def test_a_starter_is_checked_searched_shown_and_resumed_as_it_is(
     agenttts: Run, tmp_path: Path, options: tuple[str, ...], file: str, task: str
 ) -> None:
@@ -229,6 +230,7 @@ def test_an_endpoint_that_fails_leaves_a_session_that_goes_on_once_it_is_back(
     assert server.bodies == []
 
 
+@pytest.mark.slow
 def test_a_moved_file_is_named_again(agenttts: Run, tmp_path: Path, server: ChatServer) -> None:
     server.hold.clear()
     live(tmp_path, server.base_url)

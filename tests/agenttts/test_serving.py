@@ -352,6 +352,7 @@ def searched(agenttts: Run, starter: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return starter
 
 
+@pytest.mark.slow
 def test_the_winner_is_exported_as_a_program_and_as_a_file(agenttts: Run, searched: Path) -> None:
     example = json.loads((searched / "examples.jsonl").read_text().splitlines()[0])
     question = {"question": example["question"], "passages": example["passages"]}
@@ -379,6 +380,7 @@ def test_the_winner_is_exported_as_a_program_and_as_a_file(agenttts: Run, search
     assert agenttts("check", "best.yaml")[0] == 0, "an exported file can be searched again"
 
 
+@pytest.mark.slow
 def test_an_export_that_cannot_be_made_says_why(agenttts: Run, searched: Path) -> None:
     for file, told in (("best.txt", "must end in"), ("pipeline.yaml", "is there already")):
         code, _, err = agenttts("export", "--pipeline", file)

@@ -19,6 +19,7 @@ ROW = re.compile(r"^\| (\w+) \| (\S+) \| (\d+) \| \d+ \| ([\d.]+) \| ([\d.]+) \|
 
 
 @pytest.mark.parametrize("page", ["costs", "pareto"])
+@pytest.mark.slow
 def test_the_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
     blocks = BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8"))
     assert blocks

@@ -22,6 +22,7 @@ PROGRAMS = {
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow if n == "logged.py" else ()) for n in PROGRAMS]
 )
+@pytest.mark.slow
 def test_a_program_runs(name: str, tmp_path: Path) -> None:
     if name in NEEDED:
         pytest.importorskip(NEEDED[name], reason=f"{name} needs {NEEDED[name]}")

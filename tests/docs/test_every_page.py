@@ -59,6 +59,7 @@ def test_every_command_is_one_that_exists(page: str, line: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["start"])
+@pytest.mark.slow
 def test_the_programs_of_a_page_run(page: str, tmp_path: Path) -> None:
     programs = PROGRAM.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
     assert programs

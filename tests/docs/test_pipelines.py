@@ -55,6 +55,7 @@ AGENTTTS = ("-c", "from agenttts.cli.app import main; main()")
     ("page", "task"),
     [("yaml.md", "pipeline.yaml"), ("python.md", "my_rag.py:pipeline"), ("langgraph.md", "my_graph.py:pipeline")],
 )
+@pytest.mark.slow
 def test_the_pages_example_is_checked_and_searched(page: str, task: str, tmp_path: Path, served: Served) -> None:
     written(page, tmp_path, served.url)
     checked = json.loads(run(tmp_path, *AGENTTTS, "check", task, "--json"))

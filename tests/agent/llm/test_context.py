@@ -62,6 +62,7 @@ def search(url: str, storage: Path, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("server", ["vllm", "without a number"])
+@pytest.mark.slow
 def test_a_session_learns_the_context_and_goes_on(server: str, tmp_path: Path) -> None:
     with serving(holding(4000, REFUSALS[server])) as held:
         found = search(held.url, tmp_path / "a.db", functions=False)

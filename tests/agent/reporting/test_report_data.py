@@ -61,6 +61,7 @@ def test_the_best_so_far_skips_what_has_no_score_and_never_falls() -> None:
     assert best_so_far([trial(0, None), trial(1, 0.4), trial(2, 0.2), trial(3, 0.5)]) == [(2, 0.4), (3, 0.4), (4, 0.5)]
 
 
+@pytest.mark.slow
 def test_rivals_are_the_newest_of_each_other_searcher_on_the_same_problem(result: Result, url: str) -> None:
     (name,) = rivals_of(result)
     assert name == "random"

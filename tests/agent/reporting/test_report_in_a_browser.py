@@ -269,6 +269,7 @@ def write_comparison(folder: Path) -> Path:
     return comparison.report(folder / "comparison.html")
 
 
+@pytest.mark.slow
 def test_a_comparison_is_drawn_whole(browser: Browser, folder: Path) -> None:
     path = write_comparison(folder)
     browser.show(path, size=NARROW)
