@@ -180,7 +180,7 @@ def main() -> None:
                 "at least 0.98",
             ),
             Line(
-                "tokens for a processor second of the server, the executor's way: `n` samples a request, documents adjacent",
+                "tokens for a processor second of the server: `n` samples a request, documents adjacent",
                 spread(busy),
                 f"one sample a request, in random order: {spread(naive)}",
                 ratios(busy, naive),
