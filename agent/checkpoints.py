@@ -37,6 +37,8 @@ async def checkpointer(database: Database, session_id: str) -> AsyncIterator[Bas
             part.unlink(missing_ok=True)
     try:
         async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+            # The last ones may be lost with the machine's power, and no step waits for the disk: none is read back.
+            await saver.conn.execute("PRAGMA synchronous = NORMAL")
             yield saver
     except sqlite3.Error as error:
         raise StorageError(f"checkpoints {path}: {error}; see docs/sessions.md") from error

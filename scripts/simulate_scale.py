@@ -38,7 +38,7 @@ class Costs:
     """A worker's, for what a trial takes beside its requests (scripts/bench_replay.py, half warm)."""
     thinking: float = 2e-3
     """A searcher's, for each trial, in batches of ten (scripts/bench_searchers.py)."""
-    bytes: float = 450.0
+    bytes: float = 340.0
     """A stored sample's share of the database with its indexes (scripts/bench_storage.py)."""
 
 

@@ -27,7 +27,7 @@ def printed(
     ("name", "arguments", "figures"),
     [
         ("bench_calculus", "--runs 1 --allocations 2000 --max-samples 20", 3),
-        ("bench_startup", "--runs 1 --trials 2", 2),
+        pytest.param("bench_startup", "--runs 1 --trials 2", 2, marks=pytest.mark.slow),
         ("bench_loop", "--runs 1 --trials 3", 2),
         ("bench_replay", "--runs 1 --trials 2", 2),
         ("bench_throughput", "--runs 1 --in-flight 1 4 --rounds 2 --least 4 --latency 0.01", 4),
@@ -48,6 +48,7 @@ def test_a_benchmark_prints_its_figures(
     assert all(len(row) == 5 and row[0] and row[1] for row in rows)
 
 
+@pytest.mark.slow
 def test_searchers_are_timed_beside_optunas_samplers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_searchers_are_timed_beside_optunas_samplers(
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 def test_a_search_issues_no_more_than_the_samples_that_its_allocations_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
