@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import httpx2
 import openai
 import tenacity
+from pydantic import ValidationError
 
 from agent.llm.context import ContextExceeded, says_too_long, stated_context
+from agent.llm.reply import Reply
 from agent.llm.settings import AgentSettings
 from agent.metering import Meter, Unmetered
 from agent.searcher import Diverged
@@ -23,14 +26,15 @@ from environment.prompt_tokens import estimated_text_tokens
 from environment.spans import chat_span
 from storage.transcript import Transcript
 from tools.errors import EndpointError, InvalidInput
-from tools.space import MOST_TOKENS
 from tools.spending import Spent
-from tools.validation import is_count
+from tools.text import storable
 
 LOG = logging.getLogger(__name__)
 ANSWER_LIMIT = 20_000
 """Characters of an answer that are read; the rest is dropped."""
 OPENAI_URL = "https://api.openai.com/v1"
+SHOWN = 200
+"""Bytes of an unreadable answer that are told."""
 FEATURE_SIGNS = {"tools": ("tool", "jinja"), "response_format": ("response_format", "schema", "grammar")}
 """Words by which servers that lack a feature say so."""
 Messages = Sequence[Mapping[str, Any]]
@@ -77,6 +81,10 @@ class ChatModel(Protocol):
         when the question is too long, else EndpointError when no answer can be had.
         """
         ...
+
+
+class Unreadable(ValueError):
+    """An answer that is no chat completion; the next one may be."""
 
 
 class OpenAIChat:
@@ -180,32 +188,29 @@ class OpenAIChat:
             client(self._endpoint, settings.timeout) as connected,
         ):
             try:
-                response = connected.chat.completions.create(**body)
+                response = connected.post("/chat/completions", cast_to=httpx2.Response, body=body)
             except openai.APIStatusError:
                 bill.spent = Spent()  # refused; what broke off or timed out may be billed
                 raise
-            told = response.usage
-            prompt_tokens, generation_tokens = (
-                (_counted(told.prompt_tokens), _counted(told.completion_tokens)) if told else (0, 0)
-            )
+            reply = _read(response.content)
+            prompt_tokens, generation_tokens = 0, 0
+            if reply.usage is not None:
+                prompt_tokens, generation_tokens = reply.usage.prompt_tokens, reply.usage.completion_tokens or 0
             if prompt_tokens and generation_tokens:  # otherwise the most that it can be is on the bill
                 bill.spent = self._amount(prompt_tokens, generation_tokens)
             asked.answered(
-                [choice.message.content for choice in response.choices or ()],
-                [choice.finish_reason for choice in response.choices or ()],
+                [choice.message.content for choice in reply.choices],
+                [choice.finish_reason for choice in reply.choices],
                 prompt_tokens or None,
                 generation_tokens or None,
             )
         latency = time.perf_counter() - started
-        if not response.choices:
-            raise ValueError("an answer without choices")
-        message = response.choices[0].message
+        message = reply.choices[0].message
         calls = tuple(
-            ToolCall(call.id, call.function.name, call.function.arguments[:ANSWER_LIMIT])
-            for call in message.tool_calls or ()
-            if call.type == "function"
+            ToolCall(_kept(call.id), _kept(call.function.name), _kept(call.function.arguments))
+            for call in message.tool_calls
         )
-        return ChatAnswer((message.content or "")[:ANSWER_LIMIT], calls, prompt_tokens, generation_tokens, latency)
+        return ChatAnswer(_kept(message.content), calls, prompt_tokens, generation_tokens, latency)
 
     def _amount(self, prompt_tokens: int, generation_tokens: int) -> Spent:
         return Spent.of(self._settings.priced, 0, prompt_tokens, generation_tokens)
@@ -294,12 +299,23 @@ def answer_of(transcript: Transcript) -> ChatAnswer:
     return ChatAnswer(transcript.answer, calls, *counts)
 
 
-def _counted(tokens: object) -> int:
-    """A server's count of tokens; 0 for what is none, since nothing checks what servers say of themselves."""
-    return tokens if is_count(tokens) and isinstance(tokens, int) and tokens <= MOST_TOKENS else 0
+def _kept(text: str | None) -> str:
+    """What is read of a server's text, such as every database takes it."""
+    return storable((text or "")[:ANSWER_LIMIT])
+
+
+def _read(content: bytes) -> Reply:
+    """Raises Unreadable."""
+    try:
+        return Reply.model_validate_json(content)
+    except ValidationError as error:
+        shown = content[:SHOWN].decode(errors="replace")
+        raise Unreadable(f"an answer that is no chat completion ({error.errors()[0]['msg']}): {shown}") from None
 
 
 def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, Unreadable):
+        return True
     if isinstance(error, openai.APIStatusError):
         return is_passing(error) and not says_too_long(error.message)
     return isinstance(error, openai.APIConnectionError)

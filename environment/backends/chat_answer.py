@@ -11,10 +11,18 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from tools.space import MOST_TOKENS
+from tools.text import storable
+from tools.validation import is_finite
 
 DEFAULT_CHARACTERS_PER_TOKEN = 4.0
 # So many characters weigh as much as the default before measured text outvotes it.
 DEFAULT_WEIGHT = 200.0
+
+
+LONGEST_TOKEN = 256
+"""Characters. No vocabulary that is known has a longer one, so that no honest text has more for each of its tokens."""
+LONGEST_REASON = 60
+"""Characters of a finish reason."""
 
 
 class AnswerMessage(BaseModel):
@@ -46,12 +54,22 @@ class Choice(BaseModel):
     def text(self) -> str:
         return self.message.content or ""
 
+    def bounded(self, most: int) -> Choice:
+        """The choice with so many characters at most, such as every database takes."""
+        content, reason = self.message.content, self.finish_reason
+        text = content and storable(content[:most])
+        told = "length" if content and len(content) > most else reason and storable(reason[:LONGEST_REASON])
+        if (text, told) == (content, reason):
+            return self
+        message = self.message.model_copy(update={"content": text})
+        return self.model_copy(update={"message": message, "finish_reason": told})
+
     @property
     def mean_logprob(self) -> float | None:
         """The mean of the tokens' log-probabilities; None unless the server listed a number for each."""
         listed = (self.logprobs and self.logprobs.content) or []
         numbers = [token.get("logprob") if isinstance(token, dict) else None for token in listed]
-        known = [float(n) for n in numbers if isinstance(n, int | float) and math.isfinite(n)]
+        known = [float(n) for n in numbers if isinstance(n, int | float) and is_finite(n)]
         return fmean(known) if known and len(known) == len(listed) else None
 
     def counted_tokens(self, max_tokens: int) -> int | None:
@@ -84,6 +102,14 @@ class ChatAnswer(BaseModel):
         except ValidationError:
             return None
         return usage
+
+    def bounded(self, max_tokens: int) -> ChatAnswer:
+        """The answer as it is kept: no text is longer than so many tokens can be.
+
+        What is beyond was not asked for, and would be paid for in every prompt that holds the text.
+        """
+        most = max_tokens * LONGEST_TOKEN
+        return self.model_copy(update={"choices": [choice.bounded(most) for choice in self.choices]})
 
     def by_place(self, asked: int) -> dict[int, Choice]:
         """The choices by their place among those asked for, from 0; places beyond are surplus.

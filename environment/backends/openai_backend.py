@@ -212,6 +212,7 @@ class OpenAIBackend:
     async def _deliver(
         self, request: GenerationRequest, run: range, answer: ChatAnswer, latency: float, receiver: Receiver
     ) -> tuple[list[int], dict[int, str]]:
+        answer = answer.bounded(request.sampling.max_tokens)
         places = answer.by_place(len(run))
         self._ability(request.model).gave(len(places), len(run))
         meter = self._meters.setdefault(request.model, TokenMeter())

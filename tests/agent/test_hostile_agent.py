@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tenacity
 
 from agent.llm.answers import read_proposals
+from agent.llm.chat import OpenAIChat
+from agent.llm.settings import AgentSettings
 from agent.searcher import Problem
 from agent.session import load_transcripts, run
 from environment.multihop.recorded import COST, recorded_task
 from storage.session import SessionState
 from tests.agent.agent_server import completion, serving
+from tools.errors import EndpointError
 from tools.flops import FlopsCost
 
 Body = dict[str, Any]
@@ -138,6 +142,46 @@ def test_no_call_of_a_function_does_more_than_answer(tmp_path: Path) -> None:
     calls_made = searched(answer, tmp_path, "agenthpo", trials=2)
     results = next(call for call in calls_made if "Results of the functions" in call.messages[-1]["content"])
     assert results.messages[-1]["content"].count('{"error": ') >= 5
+
+
+MESSAGE = {"role": "assistant", "content": "READY"}
+UNREADABLE: tuple[Any, ...] = (
+    None,
+    5,
+    [],
+    {"choices": None},
+    {"choices": []},
+    {"choices": [None]},
+    {"choices": [{"message": None}]},
+    {"choices": [{"message": {"content": 5}}]},
+)
+READABLE: tuple[Any, ...] = (
+    {"usage": 5},
+    {"usage": [], "object": 3, "created": "never", "id": {}},
+    {"choices": [{"message": {**MESSAGE, "tool_calls": 5}, "finish_reason": "x" * 9_000}]},
+    {
+        "choices": [
+            {"message": {**MESSAGE, "tool_calls": [None, 5, {}, {"function": None}, {"function": {"name": []}}]}}
+        ]
+    },
+    {"choices": [{"message": {**MESSAGE, "content": "READY\x00"}}, {"message": {"content": None}}]},
+)
+
+
+def test_bodies_of_other_shapes_are_read_or_are_faults_of_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    bodies = [*UNREADABLE, *({"choices": [{"message": MESSAGE}], **more} for more in READABLE)]
+    with serving(lambda request: (200, bodies[int(request["messages"][0]["content"])])) as server:
+        chat = OpenAIChat(AgentSettings(model="m", base_url=server.url), seed=0)
+        for number in range(len(bodies)):
+            question = [{"role": "user", "content": str(number)}]
+            if number < len(UNREADABLE):
+                with pytest.raises(EndpointError, match="search agent 'm': an answer that is no chat completion"):
+                    chat.complete(question, max_tokens=5)
+                continue
+            answer = chat.complete(question, max_tokens=5)
+            assert answer.text in ("READY", "READY\ufffd")
+            assert (answer.tool_calls, answer.prompt_tokens) == ((), 0)
 
 
 def test_the_cost_of_the_over_budget_proposal_is_over_budget() -> None:
