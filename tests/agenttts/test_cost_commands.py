@@ -12,6 +12,7 @@ from tests.agenttts.test_command_line import Run, agenttts, document
 __all__ = ["agenttts"]
 
 
+@pytest.mark.slow
 def test_measure_writes_what_search_and_budget_read(agenttts: Run, tmp_path: Path) -> None:
     found = document(agenttts("measure", "--output", "measured.json", "--json"))
     assert json.loads((tmp_path / "measured.json").read_text()) == found

@@ -79,6 +79,7 @@ INDENTED = {
 
 
 @pytest.mark.parametrize("page", INDENTED)
+@pytest.mark.slow
 def test_an_indented_program_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, before = INDENTED[page]
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -69,6 +69,7 @@ def test_the_pages_example_is_checked_and_searched(page: str, task: str, tmp_pat
 
 
 @pytest.mark.parametrize("page", ["python.md", "langgraph.md"])
+@pytest.mark.slow
 def test_the_pages_program_runs(page: str, tmp_path: Path, served: Served) -> None:
     written(page, tmp_path, served.url)
     (program,) = tmp_path.glob("*.py")

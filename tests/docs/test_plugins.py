@@ -41,6 +41,7 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_example_passes_its_suite_and_runs(folder: Path) -> None:
     suites = sorted(path.name for path in folder.glob("test_*.py"))
     assert len(suites) == 4
@@ -49,6 +50,7 @@ def test_every_example_passes_its_suite_and_runs(folder: Path) -> None:
     assert "qa: 3b" in run(folder, "search_by_hand.py")
 
 
+@pytest.mark.slow
 def test_the_task_is_searched(folder: Path) -> None:
     with served() as endpoint:
         program = folder / "search_sums.py"

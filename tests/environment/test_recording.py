@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from environment.backends.replay_backend import ReplayBackend
 from environment.multihop.recorded import MODELS, RECORDING, STRATEGIES, load_recording, recordable_task, recorded_task
 from environment.multihop.recording_card import benchmark_card
@@ -37,6 +39,7 @@ def test_the_shipped_recording_was_made_with_these_prompts() -> None:
     assert prompts == {name: PromptTemplate(PROMPTS / name).digest for name in prompts}
 
 
+@pytest.mark.slow
 async def test_a_part_of_the_recording_records_again_to_the_same_samples(tmp_path: Path) -> None:
     held = load_recording(RECORDING)
     backends = {model.name: ReplayBackend(held, "the recording") for model in MODELS}

@@ -271,6 +271,7 @@ def test_a_stopped_session_goes_on_to_the_same_result(tmp_path: Path) -> None:
     assert resumed.evaluations == straight.evaluations
 
 
+@pytest.mark.slow
 def test_the_command_line_says_simulated(tmp_path: Path) -> None:
     arguments = ("search", "simulated-2wiki", "--budget", "900", "--trials", "12", "--set", "draw=2")
     command = [sys.executable, "-c", "from agenttts.cli.app import main; main()", *arguments]

@@ -31,12 +31,14 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_is_recorded_can_be_replayed(recorded: Path, tmp_path: Path) -> None:
     session = json.loads((recorded / "whole.json").read_text(encoding="utf-8"))
     assert differences(session, replay(session, f"sqlite:///{tmp_path / 'a.db'}")) == []
     assert session["agent"]["calls"] == len(session["transcripts"]) >= 3
 
 
+@pytest.mark.slow
 def test_the_tables_set_each_session_beside_the_planner(
     recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -185,6 +185,7 @@ def test_a_metric(metric: str, output: Any, gold: Any, score: float) -> None:
 
 
 @given(values, values)
+@pytest.mark.slow
 def test_every_metric_stays_between_0_and_1(output: Any, gold: Any) -> None:
     for name in METRICS.names():
         score = METRICS.get(name)(frozen(output), frozen(gold))

@@ -52,6 +52,7 @@ def test_programs_are_scored_by_what_they_do(checker: Checker, code: str, passed
     assert checker.passed(code, EXAMPLE, EXAMPLE.hidden) == passed
 
 
+@pytest.mark.slow
 def test_findings_say_what_happened(checker: Checker) -> None:
     def happened(code: str) -> str:
         return checker.check(code, EXAMPLE, CHECKS[:1])[0].happened
@@ -79,6 +80,7 @@ def test_expected_values_never_enter_the_sandbox(checker: Checker, monkeypatch: 
     assert not finding.passed
 
 
+@pytest.mark.slow
 def test_tests_pass_or_fail_each_on_its_own(checker: Checker) -> None:
     tests = [
         "assert double(2) == 4",

@@ -167,6 +167,7 @@ def scripted(strategy: str, **options: Any) -> tuple[Task, ScriptedBackend]:
 @pytest.mark.parametrize(
     ("strategy", "right"), [("b4", True), ("best-of-n", True), ("majority", None), ("fusion", False)]
 )
+@pytest.mark.slow
 async def test_a_trial_runs_scores_and_is_stored(strategy: str, right: bool | None) -> None:
     task, backend = scripted(strategy)
     allocation = Allocation({name: Choice("tiny", 3) for name in (CODING, STATIC_TESTING, DYNAMIC_TESTING)})
