@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from tools.errors import InvalidInput, StorageError
+from tools.errors import InvalidInput, NoDatabase, StorageError
 
 DEFAULT_URL = "sqlite:///agenttts.db"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -42,8 +42,9 @@ class Database:
     def open(cls, url: str | Path = DEFAULT_URL) -> Database:
         """Opens a database, creating it and bringing its schema up to date where needed.
 
-        `url` is a SQLAlchemy URL or the path of a SQLite file. Raises InvalidInput for an
-        unusable URL, StorageError for a database that cannot be used; neither changes it.
+        `url` is a SQLAlchemy URL or the path of a SQLite file. Raises InvalidInput for an unusable
+        URL, NoDatabase where it names none, StorageError for a database that cannot be used; none
+        of them changes it.
         """
         parsed = parse_url(url)
         engine = engine_for(parsed)
@@ -243,12 +244,16 @@ def unusable(url: URL, error: Exception) -> StorageError:
     cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
     if isinstance(error, CommandError) and "Can't locate revision" in cause:
         return StorageError(f"database {where}: was written by a newer agenttts; upgrade agenttts to open it")
+    faults = {
+        "not a database": "is not a SQLite database; name another file, or restore a copy if it was one",
+        "unable to open": "cannot be opened; check the path and its permissions",
+    }
+    if fault := next((text for sign, text in faults.items() if sign in cause), ""):
+        return NoDatabase("storage", f"{where} {fault}")
     hints = {
         "locked": "another program holds it; stop that one or wait",
         "readonly": "it is read-only; check the file's permissions",
-        "not a database": "it is not a SQLite database; name another file",
         "malformed": "it is damaged; restore a copy",
-        "unable to open": "it cannot be opened; check the path and its permissions",
         "disk is full": "the disk is full; make room",
         "disk I/O error": "the disk is full or fails; make room or name a file elsewhere",
     }

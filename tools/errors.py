@@ -40,13 +40,15 @@ class InvalidInput(AgentttsError):
 
 
 class SeveralMistakes(InvalidInput):
-    """A file with several mistakes: a line for each, below one that names the file."""
+    """A file with several mistakes; the message tells the first, `listed` all of them, a line each."""
 
-    def __init__(self, field: str, mistakes: Sequence[str]) -> None:
-        super().__init__(field, f"has {len(mistakes)} mistakes:")
-        self.mistakes = tuple(one_line(mistake, LONGEST_PROBLEM) for mistake in mistakes)
-        self.problem = "\n  ".join([self.problem, *self.mistakes])
-        self.args = (f"{self.field}: {self.problem}",)
+    def __init__(self, file: str, mistakes: Sequence[tuple[str, str]]) -> None:
+        """`mistakes` are the fields, with their lines, and what is wrong with each."""
+        field, problem = mistakes[0]
+        further = f"the first of {len(mistakes)} mistakes, which `agenttts check` lists"
+        super().__init__(f"{file} {field}", f"{one_line(problem, LONGEST_PROBLEM - len(further) - 3)} ({further})")
+        lines = (one_line(f"{field}: {problem}", LONGEST_PROBLEM) for field, problem in mistakes)
+        self.listed = "\n  ".join([f"{one_line(file, LONGEST_FIELD)}: has {len(mistakes)} mistakes:", *lines])
 
 
 class UnknownName(InvalidInput):
@@ -117,6 +119,10 @@ class ClusterError(AgentttsError):
 
 class StorageError(AgentttsError):
     """The database cannot be used: unreadable, read-only, locked, corrupted or too new."""
+
+
+class NoDatabase(InvalidInput, StorageError):
+    """What was named as the database is none, or cannot be opened: another name mends it."""
 
 
 class SessionLocked(StorageError):

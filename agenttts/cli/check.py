@@ -26,6 +26,7 @@ from agenttts.cli.options import (
     task_options,
 )
 from agenttts.cli.terminal import Terminal
+from tools.errors import SeveralMistakes
 
 if TYPE_CHECKING:
     from agent.estimate import Estimate, Work
@@ -70,7 +71,11 @@ def check(
     from storage.session import SessionConfig
 
     options = task_options(settings, model)
-    loaded = load_task(pipeline, **options)
+    try:
+        loaded = load_task(pipeline, **options)
+    except SeveralMistakes as error:
+        Terminal(stderr=True, soft_wrap=True, highlight=False).print(f"Error: {error.listed}")
+        raise typer.Exit(2) from None
     loaded = priced(loaded, cost, named_values("--cost-set", cost_settings), cap_limits(cap), read_measured(measured))
     config = SessionConfig(pipeline, options, "random", {}, 0, budget or 0.0, "", {}, trials, 1)
     task, search, _ = prepare(config, loaded, default_budget=budget is None)

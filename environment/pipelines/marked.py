@@ -23,6 +23,7 @@ Place = tuple[str | int, ...]
 
 MOST_VALUES = 100_000
 """A document that aliases blow up beyond this many values is refused."""
+MISSING = "is missing"
 SECRET = ("key", "api_key", "apikey", "token", "secret", "password")
 
 
@@ -82,12 +83,14 @@ class Document:
         return line + 1 + inside if inside is not None and isinstance(node, LiteralScalarString) else line
 
     def mend(self, mistakes: Sequence[Mistake]) -> InvalidInput:
-        """All mistakes as one error: a line each, in the file's order."""
-        lines = sorted((self.line(m.place, m.inside), shown(m.place), m.problem) for m in mistakes)
+        """All mistakes as one error, in the file's order."""
+        lines = [(self.line(m.place, m.inside), shown(m.place), m.problem) for m in mistakes]
+        # On one line, a field that is missing is one that is misspelt: that comes first, with what was meant.
+        lines.sort(key=lambda line: (line[0], line[2].startswith(MISSING), *line[1:]))
         if len(lines) == 1:
             line, field, problem = lines[0]
             return InvalidInput(f"{self.path} line {line}, {field}", problem)
-        return SeveralMistakes(str(self.path), [f"line {line}, {field}: {problem}" for line, field, problem in lines])
+        return SeveralMistakes(str(self.path), [(f"line {line}, {field}", problem) for line, field, problem in lines])
 
     def read(self, model: type[M]) -> M:
         """The values as a model. Raises InvalidInput with every mistake."""
@@ -125,7 +128,7 @@ def _mistake(model: type[BaseModel], detail: ErrorDetails) -> Mistake:
         return Mistake(place, _unknown(name, fields))
     wanted = fields.get(name, "")
     if kind == "missing":
-        return Mistake(place, f"is missing; give {wanted}")
+        return Mistake(place, f"{MISSING}; give {wanted}")
     if kind == "value_error":
         return Mistake(place, str(detail["ctx"]["error"]))
     problem = detail["msg"].replace("Input should", "should").replace("String should", "should")

@@ -110,7 +110,8 @@ def test_what_does_not_answer_fails_with_a_fix(doctor: Doctor, reply: Reply, say
 def test_no_server_is_told(doctor: Doctor) -> None:
     code, document = doctor("--agent-model", "m", "--agent-url", "http://127.0.0.1:1/v1")
     assert code == 1
-    assert "the connection failed" in document["endpoints"][0]["problem"]
+    problem = document["endpoints"][0]["problem"]
+    assert "the connection failed" in problem or "no answer in time" in problem  # the latter on a busy machine
 
 
 def test_a_pipeline_s_endpoints_are_asked(doctor: Doctor) -> None:

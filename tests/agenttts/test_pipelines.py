@@ -286,3 +286,20 @@ def test_an_object_is_searched_and_handed_over_again_to_go_on(
     assert isinstance(built().task(), Task)
     with pytest.raises(InvalidInput, match="must be a Pipeline"):
         tts.run(task=3, storage=storage)  # type: ignore[arg-type]
+
+
+def test_one_mistake_is_told_in_a_line_and_check_lists_them_all(agenttts: Run, tmp_path: Path) -> None:
+    document(agenttts("init", "--json"))
+    text = (tmp_path / "pipeline.yaml").read_text()
+    (tmp_path / "pipeline.yaml").write_text(text.replace("gold: gold", "gold: gone").replace("exact_match", "exactly"))
+    for command in ("budget", "search", "check"):
+        code, out, err = agenttts(command, "pipeline.yaml")
+        assert (code, out) == (2, "")
+        heading, *listed = err.splitlines()
+        assert heading.startswith(f"Error: {tmp_path / 'pipeline.yaml'}")
+        if command == "check":
+            assert heading.endswith("has 2 mistakes:")
+            assert len(listed) == 2
+        else:
+            assert heading.endswith(" (the first of 2 mistakes, which `agenttts check` lists)")
+            assert not listed

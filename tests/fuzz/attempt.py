@@ -21,7 +21,6 @@ LONGEST_LINE = 2_000
 """Characters of a message that a person still reads."""
 SECONDS = 60
 """A command on a handful of examples that takes longer hangs."""
-OURS = ("storage: ", "Failed: database ")
 
 
 class Hung(BaseException):
@@ -75,7 +74,8 @@ def broken_by_command(arguments: Sequence[str], folder: Path) -> str:
     if ended.code == 2 and sessions_in(folder) != before:
         return f"left a session behind: {ended.err}"
     if ended.code == 2:
-        return not_one_line(ended.err.removeprefix("Error: "), ended.err.startswith("Error: "))
+        told = ended.err.removeprefix("Error: ")
+        return not_one_line(_heading(told) if "check" in arguments else told, ended.err.startswith("Error: "))
     if ended.code == 1 and ended.err.startswith("Failed: database "):
         return "" if ended.err.count("\n") == 1 else f"not one line: {ended.err}"
     return f"exit code {ended.code}: {ended.err[-LONGEST_LINE:]}"
@@ -98,13 +98,16 @@ def broken_by_call(call: Callable[[], Any], folder: Path) -> str:
 def not_one_line(told: str, begun: bool = True) -> str:
     """What is wrong with a message: "FIELD: problem; fix", short enough, on one line."""
     lines = told.rstrip("\n").split("\n")
-    # A file with several mistakes is told by a line for each.
-    heading = len(lines) > 1 and lines[0].endswith(f"has {len(lines) - 1} mistakes:")
-    if heading and all(line.startswith("  line ") and ": " in line for line in lines[1:]):
-        lines = lines[:1]
     if not begun or len(lines) != 1 or ": " not in lines[0] + " ":
         return f"not one line that names the field: {told!r}"
     return f"a line of {len(lines[0]):,} characters: {lines[0][:300]}" if len(lines[0]) > LONGEST_LINE else ""
+
+
+def _heading(told: str) -> str:
+    """The first line of a list of a file's mistakes, a line for each; anything else as it is."""
+    heading, *lines = told.rstrip("\n").split("\n")
+    listed = heading.endswith(f": has {len(lines)} mistakes:")
+    return heading if listed and all(line.startswith("  line ") and ": " in line for line in lines) else told
 
 
 def sessions_in(folder: Path) -> int:

@@ -17,7 +17,7 @@ from storage.database import Database
 from storage.sample import Race, SamplingParameters
 from storage.samples import SampleStore
 from storage.schema import Base
-from tools.errors import InvalidInput, StorageError
+from tools.errors import InvalidInput, NoDatabase, StorageError
 
 POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 
@@ -94,8 +94,10 @@ for number in range(100000):
 def test_unusable_databases_are_one_clear_line(tmp_path: Path) -> None:
     text = tmp_path / "notes.db"
     text.write_text("no database, just a long enough text to be read as one by nobody " * 20)
-    with pytest.raises(StorageError, match="not a SQLite database"):
+    with pytest.raises(NoDatabase, match=r"^storage: .*notes.db is not a SQLite database; name another file"):
         Database.open(text)
+    with pytest.raises(NoDatabase, match=r"^storage: .* cannot be opened; check the path and its permissions"):
+        Database.open(tmp_path)
     newer = tmp_path / "newer.db"
     Database.open(newer).close()
     with sqlite3.connect(newer) as connection:

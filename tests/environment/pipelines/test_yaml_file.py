@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import textwrap
 from collections.abc import Callable
 from io import StringIO
@@ -18,7 +19,7 @@ from environment.dry_run import dry_run
 from environment.pipelines.yaml_file import load_yaml
 from environment.task import Task, load_task
 from storage.sample import Message, SamplingParameters
-from tools.errors import InvalidInput
+from tools.errors import InvalidInput, SeveralMistakes
 from tools.price import PriceCost
 
 GOOD = """\
@@ -223,20 +224,29 @@ def test_a_mistake_is_told_with_its_line_field_and_fix(load: Load, old: str, new
     assert text != GOOD
     problem = refused(load, text)
     assert told in problem
-    assert "\n" not in problem or "has 2 mistakes" in problem
+    assert "\n" not in problem
     if new and "name: plan" not in new and "missing" not in told and "needs" not in told:
         assert f"line {line_of(text, new.splitlines()[-1])}," in problem
 
 
-def test_every_mistake_is_told_at_once_in_the_order_of_the_file(load: Load) -> None:
+def test_the_first_mistake_is_told_and_all_are_listed_in_the_order_of_the_file(load: Load) -> None:
     text = (
         GOOD.replace("$.steps[*]", "$.[").replace("gold: answer", "gold: gone").replace("upstream.plan", "upstream.x")
     )
-    lines = refused(load, text).splitlines()
-    assert lines[0].endswith("has 3 mistakes:")
-    assert [line.split(",")[0] for line in lines[1:]] == [
+    with pytest.raises(SeveralMistakes) as caught:
+        load(text)
+    first = f"line {line_of(text, '$.[')}, "
+    assert f".yaml {first}" in str(caught.value)
+    assert str(caught.value).endswith(" (the first of 3 mistakes, which `agenttts check` lists)")
+    assert "\n" not in str(caught.value)
+    heading, *lines = caught.value.listed.splitlines()
+    assert heading.endswith(": has 3 mistakes:")
+    assert [line.split(",")[0] for line in lines] == [
         f"  line {line_of(text, part)}" for part in ("$.[", "gold: gone", "upstream.x")
     ]
+    assert lines[0].startswith(f"  {first}")
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - of our own making
+    assert (str(again), again.listed) == (str(caught.value), caught.value.listed)
 
 
 @pytest.mark.parametrize(
