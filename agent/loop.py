@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypedDict
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
+from agent.model_calls import ModelCalls
 from agent.search import Search
 from agent.trial_queue import TrialQueue
 from environment.sampler import SECONDS_TO_FINISH
@@ -95,8 +96,10 @@ class SearchLoop:
     def restore(self, stored: Sequence[Trial]) -> None:
         """Makes the searcher decide again what the archive says it decided, batch by batch.
 
-        Raises AgentttsError naming the first trial where it decides otherwise.
+        From here on its model calls are kept in the archive. Raises AgentttsError naming the first trial
+        where it decides otherwise.
         """
+        ModelCalls(self.archive, self.session_id).follow(self.search.searcher)
         written = {guideline.batch for guideline in self.archive.guidelines(self.session_id)}
         batches = sorted({trial.batch for trial in stored})
         for batch in batches:
@@ -114,7 +117,6 @@ class SearchLoop:
                 guideline = self.search.conclude()
                 if guideline is not None and batch not in written:
                     self.archive.add_guideline(self.session_id, guideline)
-        self._store_transcripts()
 
     @spanned("propose", lambda self, _: {"agenttts.trials": len(self.search.trials)})
     async def _propose(self, state: LoopState) -> LoopState:
@@ -125,10 +127,7 @@ class SearchLoop:
         return {**state, "pending": [trial.number for trial in self.search.open]}
 
     async def _ask(self, left: int) -> None:
-        try:
-            asked = await asyncio.to_thread(self.search.ask, self.batch, at_most=left)
-        finally:
-            self._store_transcripts()
+        asked = await asyncio.to_thread(self.search.ask, self.batch, at_most=left)
         self.archive.add_trials(self.session_id, _waiting(asked))
 
     @spanned("batch", lambda self, _: {"agenttts.batch": self.search.trials[-1].batch if self.search.trials else 0})
@@ -154,10 +153,7 @@ class SearchLoop:
         return {**state, "finished": len(self.search.trials), "concluded": batch}
 
     async def _conclude(self) -> None:
-        try:
-            guideline = await asyncio.to_thread(self.search.conclude)
-        finally:
-            self._store_transcripts()
+        guideline = await asyncio.to_thread(self.search.conclude)
         if guideline is not None:
             self.archive.add_guideline(self.session_id, guideline)
             if self.observer:
@@ -191,9 +187,6 @@ class SearchLoop:
 
     def _wants_more(self, _: LoopState) -> bool:
         return len(self.search.trials) < self.trials
-
-    def _store_transcripts(self) -> None:
-        self.archive.add_transcripts(self.session_id, self.search.searcher.drain_transcripts())
 
 
 async def to_the_end(step: Coroutine[Any, Any, None]) -> None:

@@ -38,7 +38,11 @@ class Unmetered:
 
 
 class SessionMeter:
-    """Reserves, counts and stores each call at once: they are few and may be dear."""
+    """Reserves each call at once: they are few and may be dear.
+
+    What an answer came to is stored with its transcript, in one transaction (Archive.keep_transcript), so
+    that no crash parts them; what a failed call may have cost is stored here.
+    """
 
     def __init__(self, spending: Spending, loop: asyncio.AbstractEventLoop) -> None:
         """`spending` belongs to `loop`; calls come from other threads."""
@@ -50,10 +54,12 @@ class SessionMeter:
         """Waits for room under the session's caps, as its generations do."""
         held = self._spending.holding(most)
         asyncio.run_coroutine_threadsafe(held.__aenter__(), self._loop).result()
-        bill = Bill(most)
+        bill, answered = Bill(most), False
         try:
             yield bill
+            answered = True
         finally:
             self._spending.account.charge(bill.spent)
             asyncio.run_coroutine_threadsafe(held.__aexit__(None, None, None), self._loop).result()
-            self._spending.account.flush()
+            if not answered:
+                self._spending.account.flush()

@@ -62,7 +62,7 @@ async def take_part(
     where this process led, the session says how it ended.
     """
     archive = Archive(database)
-    SessionSpending(database, record.id, caps)
+    account = SessionSpending(database, record.id, caps)
     with Lease(database, record.id, lease) as held:
         await _until_stopped(held)
         worker = held.worker
@@ -75,7 +75,7 @@ async def take_part(
         )
         try:
             async with execution.runner(begun) as runner:
-                await _Participation(record, task, build, database, observer, worker, runner).run()
+                await _Participation(record, task, build, database, observer, worker, runner, account).run()
         except SpendingCapReached as error:
             # By now what was under way is counted.
             reached = SpendingCapReached(error.cap, str(archive.spending(record.id).spent), record.id)
@@ -117,6 +117,7 @@ class _Participation:
         observer: SessionObserver | None,
         worker: Worker,
         runner: TrialRunner,
+        account: SessionSpending,
     ) -> None:
         self._record = record
         self._task = task
@@ -126,7 +127,8 @@ class _Participation:
         self._worker = worker
         self._runner = runner
         self._workers = Workers(database)
-        self._archive = Archive(database, worker.id)
+        self._account = account
+        self._archive = Archive(database, worker.id, account)
         self._queue = TrialQueue(record.id, task, runner, self._archive)
         self._announced = False
         self._untold: Search | None = None
@@ -163,9 +165,7 @@ class _Participation:
     async def _search_and_judge(self) -> None:
         record, archive = self._record, self._archive
         search, self._untold = self._untold or self._build(), None
-        search.searcher.replay(archive.transcripts(record.id))
-        spending = Spending(SessionSpending(self._database, record.id))
-        search.searcher.metered(SessionMeter(spending, asyncio.get_running_loop()))
+        search.searcher.metered(SessionMeter(Spending(self._account), asyncio.get_running_loop()))
         config = record.config
         loop = SearchLoop(record.id, search, self._queue, archive, config.trials, config.batch, self._observer)
         loop.restore(archive.trials(record.id))

@@ -15,6 +15,7 @@ from agent.setup import problem_of
 from storage.log.chain import canonical
 from storage.log.reading import Log
 from storage.log.values import call_fields, guideline_fields, stage_fields, trial_fields
+from storage.transcript import Transcript
 from tools.errors import AgentttsError
 from tools.space import Allocation
 from tools.trial import StageScore, Trial, TrialState
@@ -82,6 +83,8 @@ class _Replay:
         self._log = log
         self._search = search
         self._trials = self._guidelines = self._calls = self._evaluations = 0
+        self._noted: dict[int, Transcript] = {}
+        search.searcher.listen(self._noted.__setitem__)
 
     def run(self) -> None:
         """Raises _Different at the first decision that is another one."""
@@ -156,7 +159,8 @@ class _Replay:
 
     def _check_calls(self, place: str) -> None:
         """Compares the model calls of the last decision, as they are noted now, with the logged ones."""
-        for call in self._search.searcher.drain_transcripts():
+        while self._calls in self._noted:
+            call = self._noted[self._calls]
             logged = self._log.transcripts[self._calls] if self._calls < len(self._log.transcripts) else None
             theirs = None if logged is None else call_fields(logged)
             self._compare(f"model call {self._calls} ({place})", "call", theirs, call_fields(call))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,9 @@ from tools.registry import Registry, built
 from tools.space import Allocation, Model, SearchSpace
 from tools.trial import Guideline, Trial
 from tools.validation import require_seed
+
+Keep = Callable[[int, Transcript], object]
+"""Takes a model call and its place, counted from 0 within the session."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,21 @@ class Searcher(ABC):
         """What was learnt from the last batch; None for searchers that do not explain."""
         return None
 
+    def listen(self, keep: Keep) -> None:  # noqa: B027 - most searchers call no model
+        """Called before the first ask of a session: who keeps its model calls, so that none is ever paid again.
+
+        `keep` is told of a call as soon as it is answered, before the next one is made, from the thread that
+        asks; and again, under the same place, where it turns out that the answer is not used (`accepted`,
+        `problem`). It returns once the call is kept; what it raises ends the ask. It hears of calls that
+        `replay` answers as well.
+        """
+
     def replay(self, transcripts: Sequence[Transcript]) -> None:  # noqa: B027 - most searchers call no model
         """Called before the first ask of a resumed session: model calls that were already made.
 
-        Those calls are answered from here, in their order, and not made again.
+        Those calls are answered from here, in their order, and not made again. They may end anywhere,
+        also in the midst of an ask; what is still to be asked is decided as if there had been no pause.
+        Whether an answer was used is found out anew: `accepted` and `problem` of the last one may not tell it.
         """
 
     @classmethod
@@ -126,8 +140,8 @@ class Searcher(ABC):
     ) -> Searcher:
         """A searcher for the replay of a log, which anyone may have written: it opens no file and no connection.
 
-        Every model call is answered from `transcripts`, in their order, and `drain_transcripts` gives them
-        again as the searcher notes them now. `ask` and `conclude` raise Diverged where another call is wanted
+        Every model call is answered from `transcripts`, in their order, and who listens hears of them again
+        as the searcher notes them now. `ask` and `conclude` raise Diverged where another call is wanted
         than the next of them. Raises InvalidInput.
         """
         return built(f"searcher {cls.name!r}", cls, options, problem, seed)
@@ -136,10 +150,6 @@ class Searcher(ABC):
     def portable(cls, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options as sessions store them: with the content of the files that they name. Raises InvalidInput."""
         return dict(options)
-
-    def drain_transcripts(self) -> list[Transcript]:
-        """The model calls made since the last drain, for the archive; none for most searchers."""
-        return []
 
 
 class Diverged(AgentttsError):

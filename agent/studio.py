@@ -128,7 +128,6 @@ async def _session(
             record = archive.session(session)
             config = record.config
             loaded, search, _ = prepare(config)
-            search.searcher.replay(archive.transcripts(record.id))
         with execution(LOCAL, {}, config, loaded, database) as running, Lease(database, record.id) as lease:
             worker = lease.worker
             if not Workers(database).take_lead(worker):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from functools import wraps
@@ -30,7 +30,7 @@ from storage.schema import (
     TrialRow,
 )
 from storage.session import SessionConfig, SessionRecord, SessionState
-from storage.spending import SpendingRecord, read_spending
+from storage.spending import SessionSpending, SpendingRecord, read_spending
 from storage.transcript import Transcript
 from storage.workers import without_worker
 from tools.declared import CHOKED
@@ -68,9 +68,11 @@ class Archive:
     leads it, and moves a running trial only where that worker runs it.
     """
 
-    def __init__(self, database: Database, worker: str | None = None) -> None:
+    def __init__(self, database: Database, worker: str | None = None, spending: SessionSpending | None = None) -> None:
+        """What `spending` has noted is written in the transaction of the model call that it was spent on."""
         self._database = database
         self._worker = worker
+        self._spending = spending
 
     @property
     def url(self) -> str:
@@ -236,6 +238,21 @@ class Archive:
         with self._deciding(session_id) as session:
             session.add_all(TranscriptRow(session_id=session_id, body=asdict(t)) for t in transcripts)
 
+    def keep_transcript(self, session_id: str, place: int, transcript: Transcript) -> None:
+        """Stores the model call of a place, counted from 0 within the session; the newest or the next one's.
+
+        On return it is on disk. Raises SessionLocked.
+        """
+        body = asdict(transcript)
+        joining = self._spending.joining() if self._spending else nullcontext()
+        rows = select(TranscriptRow).where(TranscriptRow.session_id == session_id).order_by(TranscriptRow.id)
+        with joining as join, self._deciding(session_id, join) as session:
+            row = session.scalar(rows.offset(place).limit(1))
+            if row is None:
+                session.add(TranscriptRow(session_id=session_id, body=body))
+            else:
+                row.body = body
+
     @_told_when_unreadable
     def transcripts(self, session_id: str) -> list[Transcript]:
         """The session's model calls in their order."""
@@ -288,10 +305,13 @@ class Archive:
         return SessionFaults(self._database, session_id).sums()
 
     @contextmanager
-    def _deciding(self, session_id: str) -> Iterator[Session]:
+    def _deciding(self, session_id: str, join: Callable[[Session], None] | None = None) -> Iterator[Session]:
         """A transaction of the leader's. Raises SessionLocked where the archive's worker does not lead the session."""
         leader = select(SessionRow.leader).where(SessionRow.id == session_id).with_for_update()
         with self._database.transaction() as session:
+            # First: whoever holds the account's row goes on to the session's, never the other way.
+            if join is not None:
+                join(session)
             if self._worker is not None and session.scalar(leader) != self._worker:
                 raise SessionLocked(f"session {session_id}: another process leads it now")
             yield session

@@ -76,7 +76,7 @@ class SampleStore:
         with joining as join, self._database.transaction() as session:
             _insert_new(session, RequestRow, [requests[key] for key in sorted(requests)])
             _insert_new(session, SampleRow, samples)
-            # Last: nobody who holds the account's row waits for another row.
+            # Last: nobody who holds the account's row waits for a sample's.
             if join is not None:
                 join(session)
 

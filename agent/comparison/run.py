@@ -11,6 +11,7 @@ from agent.comparison.arena import Arena
 from agent.comparison.plan import Cell, Plan, SearcherEntry
 from agent.comparison.record import AgentCalls, Pick, Run, Step
 from agent.search import Search
+from storage.transcript import Transcript
 from tools.trial import Trial, Usage
 
 Stopped = Callable[[], bool]
@@ -98,13 +99,14 @@ class _Course:
         self._incumbent: Trial | None = None
         self._recommended: Trial | None = None
         self._usage = Usage()
-        self._agent = AgentCalls()
+        self._calls: dict[int, Transcript] = {}
         self._seconds = 0.0
 
     def start(self, entry: SearcherEntry, seed: int) -> None:
         """Builds the searcher."""
         with self._searcher_time():
             self._search = build_search(self._arena, entry, self._budget, seed)
+        self._search.searcher.listen(self._calls.__setitem__)
 
     def follow(self, plan: Plan, stopped: Stopped) -> None:
         """Runs trials as a session does, until there are enough or the searcher has no more."""
@@ -121,7 +123,6 @@ class _Course:
                 self._try(search, trial, plan.checkpoints)
             with self._searcher_time():
                 search.conclude()
-            self._note_agent(search)
         self._recommended = search.recommended
 
     def finish(self, run: Run) -> Run:
@@ -131,7 +132,7 @@ class _Course:
             steps=tuple(self._steps),
             best=self._pick(self._incumbent),
             recommended=self._pick(self._recommended or self._incumbent),
-            agent=self._agent,
+            agent=self._agent(),
             seconds=self._seconds,
         )
 
@@ -161,12 +162,12 @@ class _Course:
             )
         )
 
-    def _note_agent(self, search: Search) -> None:
-        calls = search.searcher.drain_transcripts()
-        self._agent = AgentCalls(
-            self._agent.calls + len(calls),
-            self._agent.prompt_tokens + sum(call.prompt_tokens for call in calls),
-            self._agent.generation_tokens + sum(call.generation_tokens for call in calls),
+    def _agent(self) -> AgentCalls:
+        calls = self._calls.values()
+        return AgentCalls(
+            len(calls),
+            sum(call.prompt_tokens for call in calls),
+            sum(call.generation_tokens for call in calls),
         )
 
     def _pick(self, trial: Trial | None) -> Pick | None:

@@ -18,7 +18,7 @@ from agent.llm.extent import Extent, extents
 from agent.llm.functions import FACTS
 from agent.llm.settings import AgentSettings
 from agent.metering import Meter
-from agent.searcher import Problem, Proposal, Searcher
+from agent.searcher import Keep, Problem, Proposal, Searcher
 from environment.prompt_template import PromptTemplate
 from storage.sample import Message
 from storage.transcript import Transcript
@@ -56,7 +56,9 @@ class AgentSearcher(Searcher):
         super().__init__(problem, seed)
         self.settings = AgentSettings.of(options)
         self._chat = self.connect()
-        self._conversation = self._converse(self._chat)
+        context = Context(self.settings.context_tokens, self.settings.max_tokens)
+        functions = self.functions if self.settings.functions else ()
+        self._conversation = Conversation(self._chat, problem, functions, context)
         self._prompts = {path.stem: PromptTemplate(path) for path in PROMPTS.glob("*.j2") if _is_prompt(path)}
         self._space = FeasibleSpace(problem)
         self._rng = np.random.default_rng(seed)
@@ -105,8 +107,11 @@ class AgentSearcher(Searcher):
         """The guideline on a batch where the model wrote none; also the loop's sign that it was asked."""
         return Guideline(batch, "The agent wrote no guideline.", self.name)
 
+    def listen(self, keep: Keep) -> None:
+        self._conversation.keep = keep
+
     def replay(self, transcripts: Sequence[Transcript]) -> None:
-        self._conversation = self._converse(ReplayChat(transcripts, self._chat), stored=len(transcripts))
+        self._conversation.chat = ReplayChat(transcripts, self._chat)
 
     def ask(self, n: int) -> list[Proposal]:
         left = self.problem.count() - len(self._trials)
@@ -124,9 +129,6 @@ class AgentSearcher(Searcher):
 
     def conclude(self) -> Guideline | None:
         return self.write_guideline(self.guiding, self._batch[-1].batch)
-
-    def drain_transcripts(self) -> list[Transcript]:
-        return self._conversation.drain()
 
     def write_guideline(self, name: str, batch: int) -> Guideline:
         """The model's guideline on a batch, by the prompt file `name`."""
@@ -233,10 +235,6 @@ class AgentSearcher(Searcher):
     def _replacements(self, count: int, accepted: Sequence[Allocation]) -> list[Proposal]:
         why = f"the agent gave no usable proposal in {1 + REPAIRS} answers"
         return [Proposal(p.allocation, p.origin, f"{p.reason} ({why})") for p in self.replace(count, accepted)[:count]]
-
-    def _converse(self, chat: ChatModel, stored: int = 0) -> Conversation:
-        context = Context(self.settings.context_tokens, self.settings.max_tokens)
-        return Conversation(chat, self.problem, self.functions if self.settings.functions else (), context, stored)
 
 
 def _is_prompt(path: Path) -> bool:

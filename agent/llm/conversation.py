@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from agent.llm.chat import ChatAnswer, ChatModel
 from agent.llm.context import Context, ContextExceeded
 from agent.llm.functions import CURVES, AgentFunctions
-from agent.searcher import Problem
+from agent.searcher import Keep, Problem
 from environment.prompt_template import PromptTemplate
 from storage.sample import Message
 from storage.transcript import Transcript
@@ -33,19 +33,17 @@ Answered = TypeVar("Answered")
 class Conversation:
     """One session's exchanges with the agent's model, which may call the `functions` of these names.
 
-    The first `stored` calls are in the archive already: they are not drained again.
+    Before the first question `chat` may be replaced, and `keep` by who is told of every call (Searcher.listen).
     """
 
-    def __init__(
-        self, chat: ChatModel, problem: Problem, functions: Sequence[str], context: Context, stored: int = 0
-    ) -> None:
-        self._chat = chat
+    def __init__(self, chat: ChatModel, problem: Problem, functions: Sequence[str], context: Context) -> None:
+        self.chat = chat
+        self.keep: Keep = lambda _place, _call: None
         self._problem = problem
         self._functions = functions
         self._context = context
-        self._stored = stored
         self._tools = AgentFunctions(problem, (), functions).schemas() if functions else []
-        self._transcripts: list[Transcript] = []
+        self._calls: list[Transcript] = []
 
     def needs(self, messages: Sequence[Message]) -> int:
         """About how many tokens a question, the functions' declarations and an answer take."""
@@ -79,17 +77,20 @@ class Conversation:
         schema: Mapping[str, Any] | None = None,
         tools: Sequence[Mapping[str, Any]] = (),
     ) -> ChatAnswer:
-        """One call, noted. `prompt` is the file the last message was made from. Raises EndpointError."""
+        """One call, kept. `prompt` is the file the last message was made from.
+
+        Raises EndpointError, and what keeping raises.
+        """
         sent = tuple(asdict(message) for message in messages)
-        noted = Transcript(batch, attempt, purpose, self._chat.name, sent, "", prompt=prompt.digest)
+        noted = Transcript(batch, attempt, purpose, self.chat.name, sent, "", prompt=prompt.digest)
         try:
-            answer = self._chat.complete(sent, max_tokens=self._context.answer, schema=schema, tools=tools)
+            answer = self.chat.complete(sent, max_tokens=self._context.answer, schema=schema, tools=tools)
         except ContextExceeded as error:
             self._context.refused(sent, tools, error.tokens)
-            self._transcripts.append(replace(noted, accepted=False, problem=str(error), context=error.tokens))
+            self._note(replace(noted, accepted=False, problem=str(error), context=error.tokens))
             raise
         self._context.counted(sent, tools, answer.prompt_tokens)
-        self._transcripts.append(
+        self._note(
             replace(
                 noted,
                 answer=answer.text,
@@ -130,14 +131,11 @@ class Conversation:
 
     def refuse(self, problems: Sequence[str]) -> None:
         """Notes that the last answer was not used as it stands, and why."""
-        self._transcripts[-1] = replace(self._transcripts[-1], accepted=False, problem="; ".join(problems))
+        self._note(replace(self._calls.pop(), accepted=False, problem="; ".join(problems)))
 
-    def drain(self) -> list[Transcript]:
-        """The transcripts since the last drain that are not stored yet."""
-        drained, self._transcripts = self._transcripts, []
-        stored = min(self._stored, len(drained))
-        self._stored -= stored
-        return drained[stored:]
+    def _note(self, call: Transcript) -> None:
+        self._calls.append(call)
+        self.keep(len(self._calls) - 1, call)
 
 
 def _informed(messages: Sequence[Message], results: Sequence[str]) -> list[Message]:

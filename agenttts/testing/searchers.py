@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,8 +13,9 @@ import pytest
 
 from agent.search import Search
 from agent.searcher import Problem, Proposal, Searcher
+from storage.transcript import Transcript
 from tools.cost import CostModel
-from tools.errors import InvalidInput
+from tools.errors import InvalidInput, StorageError
 from tools.flops import FlopsCost
 from tools.limits import Cap
 from tools.price import PriceCost
@@ -264,11 +266,40 @@ class SearcherConformance:
         batches = [guideline.batch for guideline in search.guidelines]
         assert batches in ([], sorted({trial.batch for trial in search.trials}))
 
-    def test_transcripts_are_drained_once(self, start: Callable[..., Search]) -> None:
-        """Draining gives every model call since the last drain, and none twice."""
-        search = drive(start(space(2), 0), 12)
-        search.searcher.drain_transcripts()
-        assert search.searcher.drain_transcripts() == []
+    def test_model_calls_are_told_and_not_made_again(self, start: Callable[..., Search]) -> None:
+        """Who listens hears of every call in its place; with all of them stored, or some, it proposes the same."""
+        heard: dict[int, Transcript] = {}
+
+        def keep(place: int, call: Transcript) -> None:
+            assert place in {len(heard), len(heard) - 1}, "a new call, or the last one again"
+            heard[place] = call
+
+        def run(stored: Sequence[Transcript]) -> list[Allocation]:
+            heard.clear()
+            search = start(space(2), 0)
+            search.searcher.replay(stored)
+            search.searcher.listen(keep)
+            return [trial.allocation for trial in drive(search, 12).trials]
+
+        proposed = run([])
+        calls = list(heard.values())
+        for count in (len(calls), len(calls) // 2):
+            assert run(calls[:count]) == proposed
+            assert list(heard.values())[:count] == calls[:count]
+
+    def test_what_cannot_be_kept_ends_the_ask(self, start: Callable[..., Search]) -> None:
+        """What `keep` raises comes out of the ask or the conclusion, and no further call is made."""
+        heard: list[int] = []
+
+        def full(place: int, _: Transcript) -> None:
+            heard.append(place)
+            raise StorageError("the disk is full")
+
+        search = start(space(2), 0)
+        search.searcher.listen(full)
+        with suppress(StorageError):
+            drive(search, 12)
+        assert heard in ([], [0])
 
     def test_the_global_random_state_is_left_alone(self, start: Callable[..., Search]) -> None:
         """All chance comes from the seed; nothing else in the process is disturbed."""

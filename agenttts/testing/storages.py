@@ -142,14 +142,16 @@ class StorageConformance:
     def test_guidelines_transcripts_and_evaluations_round_trip(self, database: Database) -> None:
         """What the searcher concluded, its model calls and the judged allocations come back as stored."""
         archive = Archive(database)
-        session = archive.create_session(CONFIG).id
+        session, other = archive.create_session(CONFIG).id, archive.create_session(CONFIG).id
         guideline = Guideline(0, "use the small model", "planner")
         asked = ({"role": "user", "content": "?"},)
         call = Transcript(0, 1, "propose", "m", asked, "{}", 10, 5, 0.1, False, "over budget")
         judged = Evaluation("best", ALLOCATION, "held-out", 900.5, {"qa": StageScore("EM", 0.5, (0.0, 1.0))})
         archive.add_guideline(session, guideline)
         archive.add_transcripts(session, [call, replace(call, attempt=2)])
+        for place, kept in enumerate((call, replace(call, attempt=9), replace(call, attempt=2))):
+            archive.keep_transcript(other, min(place, 1), kept)
         archive.save_evaluation(session, judged)
         assert archive.guidelines(session) == [guideline]
-        assert archive.transcripts(session) == [call, replace(call, attempt=2)]
+        assert archive.transcripts(session) == archive.transcripts(other) == [call, replace(call, attempt=2)]
         assert archive.evaluations(session) == [judged]

@@ -48,6 +48,7 @@ class ScriptedChat:
         self.proposals = list(proposals)
         self.calls = tuple(calls)
         self.seen: list[str] = []
+        self.calls_made: dict[int, Transcript] = {}
 
     def complete(
         self,
@@ -77,6 +78,7 @@ def searcher_with(chat: ChatModel, problem: Problem = PROBLEM, **options: Any) -
 def second_batch(chat: ScriptedChat, count: int = 2, **options: Any) -> Search:
     """A search driven through the initial trials and one batch of the agent's."""
     search = Search(SPACE, None, searcher_with(chat, **options))
+    search.searcher.listen(chat.calls_made.__setitem__)
     drive(search, 5, batch=5)
     for trial in search.ask(count):
         search.tell(trial, stage_scores=score(trial.allocation))
@@ -127,7 +129,7 @@ def test_unusable_proposals_go_back_with_the_reason_and_may_be_repaired(name: st
     search = second_batch(chat)
     assert reason in chat.seen[-1]
     assert [trial.origin for trial in search.trials[5:]] == ["llm", "llm"]
-    propose, repair = (t for t in search.searcher.drain_transcripts() if t.purpose in ("propose", "repair"))
+    propose, repair = (t for t in chat.calls_made.values() if t.purpose in ("propose", "repair"))
     assert not propose.accepted
     assert reason in propose.problem
     assert repair.accepted
@@ -164,7 +166,7 @@ def test_functions_are_carried_out_and_their_results_shown() -> None:
     total = PROBLEM.cost.total(SPACE, search.trials[5].allocation)
     assert f'"total": {round(total, 6)}' in chat.seen[-1]
     assert "no such function" in chat.seen[-1]
-    consult = [t for t in search.searcher.drain_transcripts() if t.purpose == "consult"]
+    consult = [t for t in chat.calls_made.values() if t.purpose == "consult"]
     assert [call["name"] for call in consult[0].tool_calls] == ["allocation_cost", "raise_budget"]
 
 
@@ -237,10 +239,12 @@ def test_equal_transcripts_make_equal_decisions_without_a_call() -> None:
     def run(chat: ScriptedChat, transcripts: Sequence[Transcript]) -> Search:
         searcher = searcher_with(chat)
         searcher.replay(transcripts)
+        searcher.listen(chat.calls_made.__setitem__)
         return drive(Search(SPACE, None, searcher), 9, batch=2)
 
-    first = run(ScriptedChat(script), ())
-    transcripts = first.searcher.drain_transcripts()
+    chat = ScriptedChat(script)
+    first = run(chat, ())
+    transcripts = list(chat.calls_made.values())
     silent = ScriptedChat([])
     again = run(silent, transcripts)
     assert decisions(again) == decisions(first)

@@ -166,14 +166,17 @@ def test_what_it_never_gives_is_drawn_at_random_not_planned(name: str) -> None:
 
 
 def test_equal_transcripts_make_equal_decisions_without_a_call(name: str) -> None:
+    heard: dict[int, Any] = {}
+
     def run(chat: RecordingChat, transcripts: Sequence[Any]) -> Search:
         search = search_with(name, chat)
         search.searcher.replay(transcripts)
+        search.searcher.listen(heard.__setitem__)
         return drive(search, 6, batch=2)
 
     bad = BAD["prose"][0]
     first = run(RecordingChat([FIRST, bad, SECOND, bad, bad, bad], [ToolCall("1", "query_history", "{}")]), ())
-    transcripts = first.searcher.drain_transcripts()
+    transcripts = list(heard.values())
     silent = RecordingChat([])
     again = run(silent, transcripts)
     assert decisions(again) == decisions(first)
