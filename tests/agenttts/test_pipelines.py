@@ -296,7 +296,8 @@ def test_one_mistake_is_told_in_a_line_and_check_lists_them_all(agenttts: Run, t
         code, out, err = agenttts(command, "pipeline.yaml")
         assert (code, out) == (2, "")
         heading, *listed = err.splitlines()
-        assert heading.startswith(f"Error: {tmp_path / 'pipeline.yaml'}")
+        assert heading.startswith("Error: ")
+        assert "pipeline.yaml" in heading
         if command == "check":
             assert heading.endswith("has 2 mistakes:")
             assert len(listed) == 2
