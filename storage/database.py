@@ -252,6 +252,7 @@ def unusable(url: URL, error: Exception) -> StorageError:
         return NoDatabase("storage", f"{where} {fault}")
     hints = {
         "locked": "another program holds it; stop that one or wait",
+        "locking protocol": "another program holds it; stop that one or wait",
         "readonly": "it is read-only; check the file's permissions",
         "malformed": "it is damaged; restore a copy",
         "disk is full": "the disk is full; make room",

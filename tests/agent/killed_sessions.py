@@ -29,8 +29,10 @@ from tests.environment.chat_server import Body, Reply
 from tests.environment.faulty_recording import behind, few_examples, recording
 from tests.environment.loopback_server import in_a_thread
 from tests.environment.recorded_server import RecordedServer
+from tools.errors import StorageError
 
 TRIALS, BATCH = 4, 2
+ATTEMPTS = 10
 PATIENCE = 240.0
 """Seconds that a session may take at most."""
 Made = tuple[str, int]
@@ -156,11 +158,7 @@ class Killer:
     def _kill(self, victim: ForkServerProcess) -> None:
         if not victim.is_alive() or victim.pid is None:
             return
-        # Stopped first, so that what it is at can be read before others take it over.
-        os.kill(victim.pid, signal.SIGSTOP)
-        with Database.open(self.storage) as database, database.reading() as session:
-            claimed = sa.select(ClaimRow.key).join(WorkerRow, WorkerRow.id == ClaimRow.worker)
-            under_way = set(session.scalars(claimed.where(WorkerRow.pid == victim.pid)))
+        under_way = self._stopped(victim.pid)
         victim.kill()
         victim.join()
         self.processes.remove(victim)
@@ -169,6 +167,20 @@ class Killer:
             done = sa.select(TrialRow.number, TrialRow.updated).where(TrialRow.state == "complete")
             complete = {row.number: row.updated for row in session.execute(done)}
         self.kills.append(Kill(len(self.server.log), stored, under_way, complete))
+
+    def _stopped(self, victim: int) -> set[str]:
+        """Stops a process, and what it is at then, read before others take it over."""
+        for _ in range(ATTEMPTS):
+            os.kill(victim, signal.SIGSTOP)
+            try:
+                with Database.open(self.storage) as database, database.reading() as session:
+                    claimed = sa.select(ClaimRow.key).join(WorkerRow, WorkerRow.id == ClaimRow.worker)
+                    return set(session.scalars(claimed.where(WorkerRow.pid == victim)))
+            except StorageError:
+                # It was stopped while it held a lock that nobody can wait for; killed, it would hold none.
+                os.kill(victim, signal.SIGCONT)
+                time.sleep(0.01)
+        raise AssertionError("the database cannot be read while the victim is stopped")
 
     def _complete(self) -> bool:
         with Database.open(self.storage) as database:
