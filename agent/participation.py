@@ -62,10 +62,10 @@ async def take_part(
     where this process led, the session says how it ended.
     """
     archive = Archive(database)
-    account = SessionSpending(database, record.id, caps)
     with Lease(database, record.id, lease) as held:
         await _until_stopped(held)
         worker = held.worker
+        account = SessionSpending(database, record.id, worker.id, caps)
         begun = Begun(
             session_id=record.id,
             tried=[trial.allocation for trial in completed(archive.trials(record.id))],

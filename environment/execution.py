@@ -28,7 +28,8 @@ class Begun:
 
     `tried` are the allocations that were run on the search examples, `drawn` how many samples of each
     request were drawn, by its key. `told` hears of generated samples with their model; a cluster's
-    arrive without their texts. `session_id` names the account that pays, `worker` who claims generations.
+    arrive without their texts. `session_id` names the account that pays, `worker` who reserves and claims
+    in this process; a cluster's workers register themselves.
     """
 
     tried: Sequence[Allocation] = ()
@@ -92,7 +93,7 @@ class _Local:
             return
         backends = self.task.connect()
         sampler = session_sampler(
-            self.task, self.database, begun.session_id, backends, begun.drawn, begun.told, begun.worker
+            self.task, self.database, begun.session_id, begun.worker, backends, begun.drawn, begun.told
         )
         try:
             yield (self.task.runner or Executor)(self.task, sampler, self.budget)

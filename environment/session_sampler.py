@@ -20,17 +20,16 @@ def session_sampler(
     task: Task,
     database: Database,
     session_id: str,
+    worker: str,
     backends: Mapping[str, Backend],
     drawn: Mapping[str, int] | None = None,
     told: Callable[[str, Sequence[Sample]], None] | None = None,
-    worker: str = "",
 ) -> Sampler:
-    """A sampler for one process of a session; `drawn` and `told` as the Sampler takes them.
+    """A sampler for one registered worker of a session; `drawn` and `told` as the Sampler takes them.
 
-    A `worker` generates nothing that another one is generating.
+    It generates nothing that another worker is generating.
     """
     models = priced_models(task)
-    account = SessionSpending(database, session_id)
+    account = SessionSpending(database, session_id, worker)
     store, faults = SampleStore(database, account), SessionFaults(database, session_id, models)
-    claims = Claims(database, worker) if worker else None
-    return Sampler(store, backends, Spending(account, models), faults, drawn, told, claims)
+    return Sampler(store, backends, Spending(account, models), faults, drawn, told, Claims(database, worker))

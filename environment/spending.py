@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,8 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from environment.prompt_tokens import most_tokens
 from storage.fault import Fault
 from storage.sample import GenerationRequest, Sample
-from storage.spending import BEATS_AFTER
-from tools.errors import AgentttsError, SpendingCapReached
+from tools.errors import SpendingCapReached
 from tools.space import Model
 from tools.spending import Granted, SpendingCaps, SpendingLedger, Spent, is_priced
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from environment.task import Task
 
 T = TypeVar("T")
-LOG = logging.getLogger(__name__)
 ASKS_AGAIN_AFTER = 1.0
 """Seconds after which a request that waits for others' reservations looks again."""
 
@@ -47,10 +44,6 @@ class Account(Protocol):
 
     def reserve(self, wishes: Sequence[Spent]) -> Granted:
         """Reserves the most that requests may come to, in their order, up to the first that does not fit now."""
-        ...
-
-    def beat(self) -> None:
-        """A sign of life, for reservations that are held for long."""
         ...
 
     def flush(self) -> None:
@@ -89,8 +82,6 @@ class Spending:
         self._now = now
         self._waiting: deque[tuple[Spent, asyncio.Future[int]]] = deque()
         self._clerk: asyncio.Task[None] | None = None
-        self._pulse: asyncio.Task[None] | None = None
-        self._held = 0
         self._news = asyncio.Event()
         self._closed: Exception | None = None
 
@@ -134,13 +125,9 @@ class Spending:
             yield
             return
         number = await self._turn(most)
-        self._held += 1
-        if self.account.waits and (self._pulse is None or self._pulse.done()):
-            self._pulse = asyncio.get_running_loop().create_task(self._beat())
         try:
             yield
         finally:
-            self._held -= 1
             self._release(number)
 
     def charge(self, request: GenerationRequest, samples: Mapping[int, Sample]) -> None:
@@ -157,9 +144,6 @@ class Spending:
 
     async def flush(self) -> None:
         """Returns when all that was counted is safe. Raises StorageError."""
-        if self._pulse is not None:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
         await self._in_thread(self.account.flush)
 
     async def _turn(self, most: Spent) -> int:
@@ -213,14 +197,6 @@ class Spending:
                 await self._news.wait()
         except TimeoutError:
             return
-
-    async def _beat(self) -> None:
-        while self._held:
-            await asyncio.sleep(BEATS_AFTER)
-            try:
-                await self._in_thread(self.account.beat)
-            except AgentttsError as error:
-                LOG.warning("no sign of life could be given: %s", error)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         """What the account answers, without holding up the event loop where it waits for a disk."""

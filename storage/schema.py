@@ -185,7 +185,7 @@ class SpendingRow(Base):
 
 
 class ReservationRow(Base):
-    """The most that a request under way may come to. `lost` says that it is counted as spent."""
+    """The most that a request under way may come to. `holder` is a worker; `lost` says that it is counted as spent."""
 
     __tablename__ = "reservations"
     __table_args__ = (Index("ix_reservations_session", "session_id"),)
@@ -193,7 +193,6 @@ class ReservationRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
     holder: Mapped[str] = mapped_column(String(32))
-    beats: Mapped[int] = mapped_column(default=0)
     lost: Mapped[bool] = mapped_column(default=False)
     generations: Mapped[int] = mapped_column(BigInteger)
     tokens: Mapped[int] = mapped_column(BigInteger)

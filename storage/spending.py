@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +14,8 @@ from sqlalchemy.orm import Session
 from storage.database import Database
 from storage.inserting import insert
 from storage.schema import ReservationRow, SpendingRow
+from storage.workers import without_worker
 from tools.spending import Granted, SpendingCaps, Spent
-
-BEATS_AFTER, DEAD_AFTER = 3.0, 15.0
-"""Seconds between the signs of life of a process that holds reservations, and without one until it counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +27,15 @@ class _Notes:
 
 
 class SessionSpending:
-    """A process's view of a session's account; safe to use from several threads.
+    """A worker's view of its session's account; safe to use from several threads.
 
     `charge` and `release` are noted and written with the next transaction, be it one of this account
     or that which stores the samples charged for (`joining`). `reserve` locks the account's row, so
     that of two processes one sees what the other reserved.
 
-    A process that dies leaves its reservations. Others that see them without a sign of life for
-    DEAD_AFTER seconds count them as lost, since their requests may have been billed. If the process
-    lives after all, its reservations are given back when it ends them.
+    A worker that dies leaves its reservations. Once it is not registered any more (storage.workers), others
+    count them as lost, since their requests may have been billed. If it was buried in error, its
+    reservations are given back when it ends them.
     """
 
     waits = True
@@ -48,17 +44,15 @@ class SessionSpending:
         self,
         database: Database,
         session_id: str,
+        worker: str,
         given: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens the account; every cap that is `given` replaces the stored one of its name."""
+        """Opens the account for a registered worker; every cap that is `given` replaces the stored one of its name."""
         self._database = database
         self._session_id = session_id
-        self._clock = clock
-        self._holder = secrets.token_hex(8)
+        self._worker = worker
         self._lock = Lock()
         self._notes = _Notes()
-        self._seen: dict[int, tuple[int, float]] = {}
         with database.transaction() as session:
             new = insert(session, SpendingRow).values(session_id=session_id, caps={})
             session.execute(new.on_conflict_do_nothing())
@@ -93,17 +87,10 @@ class SessionSpending:
                 if self.caps.exceeded_by(spent + reserved + most):
                     break
                 reserved += most
-                made.append(ReservationRow(session_id=self._session_id, holder=self._holder, **_columns(most)))
+                made.append(ReservationRow(session_id=self._session_id, holder=self._worker, **_columns(most)))
             session.add_all(made)
             session.flush()
             return Granted([one.id for one in made], spent, reserved)
-
-    def beat(self) -> None:
-        """A sign of life for this process's reservations. Raises StorageError."""
-        mine = ReservationRow.holder == self._holder
-        with self._taken() as notes, self._database.transaction() as session:
-            self._write(session, self._locked(session), notes)
-            session.execute(update(ReservationRow).where(mine).values(beats=ReservationRow.beats + 1))
 
     def flush(self) -> None:
         """Writes what is noted. Raises StorageError."""
@@ -150,17 +137,10 @@ class SessionSpending:
         return session.get_one(SpendingRow, self._session_id)
 
     def _count_dead(self, session: Session, row: SpendingRow) -> None:
-        now = self._clock()
-        others = select(ReservationRow).where(
-            self._ours, ReservationRow.holder != self._holder, ReservationRow.lost.is_(False)
-        )
-        held = session.scalars(others).all()
-        seen = {one.id: self._seen.get(one.id, (one.beats, now)) for one in held}
-        self._seen = {one.id: seen[one.id] if seen[one.id][0] == one.beats else (one.beats, now) for one in held}
-        for one in held:
-            if now - self._seen[one.id][1] >= DEAD_AFTER:
-                one.lost = True
-                _set(row, _amount(row) + _amount(one))
+        others = self._ours, ReservationRow.holder != self._worker, ReservationRow.lost.is_(False)
+        for one in session.scalars(select(ReservationRow).where(*others, without_worker(ReservationRow.holder))):
+            one.lost = True
+            _set(row, _amount(row) + _amount(one))
         session.flush()
 
     @property

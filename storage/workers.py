@@ -154,7 +154,7 @@ class Workers:
             return session.scalar(query) is not None
 
 
-def without_worker(holder: InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
+def without_worker(holder: InstrumentedAttribute[str] | InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
     """That nobody holds a row: `holder` names no worker that is registered."""
     return or_(holder.is_(None), ~exists().where(WorkerRow.id == holder))
 

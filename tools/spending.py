@@ -169,8 +169,5 @@ class SpendingLedger:
         """Ends a reservation; a second time does nothing."""
         self.reserved -= self._held.pop(number, Spent())
 
-    def beat(self) -> None:
-        """Nobody else looks at it."""
-
     def flush(self) -> None:
         """Nothing waits to be written."""

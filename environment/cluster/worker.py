@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 
 from environment.backend import Backend, Shared
@@ -17,6 +17,7 @@ from environment.side_by_side import side_by_side
 from environment.task import Example, Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.database import Database
+from storage.lease import Lease
 from storage.sample import Sample
 from tools.errors import AgentttsError
 from tools.space import Allocation
@@ -111,6 +112,7 @@ class _Open:
     gate: asyncio.Semaphore | None
     generated: dict[str, list[Sample]] = field(default_factory=dict)
     _sampler: Sampler | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
     _runner: TrialRunner | None = None
 
     @classmethod
@@ -126,7 +128,11 @@ class _Open:
 
     def runner(self, session_id: str) -> TrialRunner:
         if self._runner is None:
-            self._sampler = session_sampler(self.task, self.database, session_id, self.backends, told=self._told)
+            # A worker of the session like any other: what it holds is free once it is lost.
+            worker = self._held.enter_context(Lease(self.database, session_id)).worker.id
+            self._sampler = session_sampler(
+                self.task, self.database, session_id, worker, self.backends, told=self._told
+            )
             self._runner = (self.task.runner or Executor)(self.task, self._sampler, math.inf)
         return self._runner
 
@@ -151,6 +157,7 @@ class _Open:
             await self._sampler.wind_down(AgentttsError("the session stops"))
         for backend in set(self.backends.values()):
             await backend.aclose()
+        self._held.close()
         self.database.close()
 
 

@@ -18,7 +18,7 @@ from storage.database import Database
 from storage.session import SessionConfig
 from storage.transcript import Transcript
 from tests.agent.agent_server import completion, diligent, serving
-from tools.spending import SpendingCaps
+from tools.spending import SpendingCaps, Spent
 
 TRIALS, BATCH = 9, 2
 KILLS = (1, 2, 3, 6)
@@ -116,5 +116,6 @@ def test_no_call_that_was_answered_is_made_again_after_a_kill(tmp_path: Path, mo
     assert server.requests == expected, "what a kill left without an answer is asked again, and nothing else"
     assert decided(killed, session) == decided(whole, undisturbed)
     spending = load_result(session, killed).spending
-    lost = (spending.spent + spending.reserved).tokens - TOKENS * len(asked)
+    lost = spending.spent.tokens - TOKENS * len(asked)
+    assert spending.reserved == Spent()
     assert len(KILLS) * ANSWER <= lost <= sum(ANSWER + len(str(request)) for request in twice)

@@ -116,10 +116,7 @@ def start(code: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, stderr=subprocess.PIPE)
 
 
-def test_after_a_kill_the_cap_holds_for_what_the_dead_process_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("storage.spending.DEAD_AFTER", 0.5)
+def test_after_a_kill_the_cap_holds_for_what_the_dead_process_sent(tmp_path: Path) -> None:
     cap = 150
     with faulty_recording(share=0.0) as faulty:
         code = KILLED.format(trials=TRIALS, seed=SEED)
@@ -146,13 +143,16 @@ from environment.backends.openai_backend import OpenAIBackend
 from environment.session_sampler import session_sampler
 from environment.task import load_task
 from storage.database import Database
+from storage.lease import Lease
 from storage.sample import GenerationRequest, Message, SamplingParameters
 
 async def main():
     base_url, storage, session, name = sys.argv[1:]
-    with Database.open(storage) as database:
+    with Database.open(storage) as database, Lease(database, session) as lease:
         backend = OpenAIBackend(Endpoint(base_url, concurrency=4))
-        sampler = session_sampler(load_task("multihop-recorded"), database, session, {"m": backend})
+        sampler = session_sampler(
+            load_task("multihop-recorded"), database, session, lease.worker.id, {"m": backend}
+        )
         prompts = [(Message("user", f"{name} {n}"),) for n in range(60)]
         asked = [GenerationRequest("m", prompt, SamplingParameters(0.9, 8)) for prompt in prompts]
         draws = (sampler.draw(request, 3, sampler.ledger()) for request in asked)
@@ -169,10 +169,11 @@ def two_processes_share(storage: str, cap: int) -> None:
     from agenttts.testing.storages import CONFIG
     from storage.archive import Archive
     from storage.spending import SessionSpending
+    from storage.workers import Workers
 
     with served() as server, Database.open(storage) as database:
         session = Archive(database).create_session(CONFIG).id
-        SessionSpending(database, session, SpendingCaps(max_generations=cap))
+        SessionSpending(database, session, Workers(database).register(session).id, SpendingCaps(max_generations=cap))
         both = [start(DRAWING, server.url, storage, session, name) for name in ("first", "second")]
         assert [process.wait(60) for process in both] == [0, 0], [process.stderr.read() for process in both]  # type: ignore[union-attr]
         for process in both:

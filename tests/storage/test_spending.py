@@ -22,7 +22,8 @@ from storage.faults import SessionFaults
 from storage.sample import Sample
 from storage.samples import SampleStore
 from storage.schema import Base
-from storage.spending import DEAD_AFTER, SessionSpending, read_spending
+from storage.spending import SessionSpending, read_spending
+from storage.workers import Worker, Workers
 from tests.tools.test_spending import AMOUNTS, CAPS, PRICED
 from tools.errors import StorageError
 from tools.spending import SpendingCaps, Spent
@@ -51,19 +52,14 @@ def session(database: Database) -> str:
     return Archive(database).create_session(CONFIG).id
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def __call__(self) -> float:
-        return self.time
+def opened(database: Database, session: str, given: SpendingCaps = SpendingCaps()) -> SessionSpending:  # noqa: B008
+    """A new worker's view of the account."""
+    return SessionSpending(database, session, Workers(database).register(session).id, given)
 
 
 def test_two_processes_see_what_the_other_holds_back(database: Database, session: str) -> None:
-    first = SessionSpending(database, session, TEN)
-    second = SessionSpending(database, session)
+    first = opened(database, session, TEN)
+    second = opened(database, session)
     assert second.caps == TEN
     granted = first.reserve([Spent(4), Spent(4), Spent(4)])
     assert len(granted.numbers) == 2
@@ -80,40 +76,42 @@ def test_two_processes_see_what_the_other_holds_back(database: Database, session
 
 
 def test_many_at_once_never_get_more_than_there_is(database: Database, session: str) -> None:
-    accounts = [SessionSpending(database, session, TEN) for _ in range(4)]
+    accounts = [opened(database, session, TEN) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         granted = list(pool.map(lambda account: account.reserve([Spent(1)] * 6), accounts))
     assert sum(len(one.numbers) for one in granted) == 10
 
 
 def test_caps_change_one_by_one(database: Database, session: str) -> None:
-    SessionSpending(database, session, SpendingCaps(max_generations=10, max_tokens=100))
-    running = SessionSpending(database, session)
-    later = SessionSpending(database, session, SpendingCaps(max_tokens=200))
+    opened(database, session, SpendingCaps(max_generations=10, max_tokens=100))
+    running = opened(database, session)
+    later = opened(database, session, SpendingCaps(max_tokens=200))
     assert later.caps == SpendingCaps(max_generations=10, max_tokens=200)
     running.reserve([])
     assert running.caps == later.caps
 
 
-def test_what_a_dead_process_held_back_counts_as_lost(database: Database, session: str) -> None:
-    SessionSpending(database, session, TEN).reserve([Spent(6, 60)])
-    clock = Clock()
-    heir = SessionSpending(database, session, clock=clock)
+def test_what_a_worker_that_is_gone_held_back_counts_as_lost(database: Database, session: str) -> None:
+    workers = Workers(database)
+    worker = workers.register(session)
+    SessionSpending(database, session, worker.id, TEN).reserve([Spent(6, 60)])
+    heir = opened(database, session)
     assert heir.reserve([Spent(5)]).numbers == []
-    clock.time = DEAD_AFTER - 0.1
-    assert heir.reserve([Spent(5)]).spent == Spent(), "it may be alive"
-    clock.time = DEAD_AFTER
+    assert read_spending(database, session).spent == Spent(), "it is alive"
+    workers.leave(worker)
     granted = heir.reserve([Spent(4)])
     assert (granted.spent, granted.reserved, len(granted.numbers)) == (Spent(6, 60), Spent(4), 1)
 
 
-def test_a_process_that_lives_after_all_gets_back_what_was_taken_for_lost(database: Database, session: str) -> None:
-    slow, clock = SessionSpending(database, session, TEN), Clock()
+def test_a_worker_that_lives_after_all_gets_back_what_was_taken_for_lost(database: Database, session: str) -> None:
+    workers = Workers(database)
+    worker = workers.register(session)
+    slow, other = SessionSpending(database, session, worker.id, TEN), opened(database, session)
     (number,) = slow.reserve([Spent(6, 60)]).numbers
-    other = SessionSpending(database, session, clock=clock)
-    for clock.time in (0.0, DEAD_AFTER):
-        other.reserve([])
+    workers.leave(worker)
+    other.reserve([])
     assert read_spending(database, session).spent == Spent(6, 60)
+    workers.beat(worker)
     slow.charge(Spent(6, 42))
     slow.release(number)
     slow.flush()
@@ -121,18 +119,8 @@ def test_a_process_that_lives_after_all_gets_back_what_was_taken_for_lost(databa
     assert (standing.spent, standing.reserved) == (Spent(6, 42), Spent())
 
 
-def test_a_sign_of_life_keeps_reservations(database: Database, session: str) -> None:
-    alive, clock = SessionSpending(database, session, TEN), Clock()
-    alive.reserve([Spent(6)])
-    other = SessionSpending(database, session, clock=clock)
-    for clock.time in (0.0, DEAD_AFTER - 1, 2 * DEAD_AFTER - 2):
-        other.reserve([])
-        alive.beat()
-    assert read_spending(database, session).spent == Spent()
-
-
 def test_samples_and_what_they_cost_are_stored_together_or_not_at_all(database: Database, session: str) -> None:
-    account = SessionSpending(database, session)
+    account = opened(database, session)
     store = SampleStore(database, account)
     account.charge(Spent(1, 10))
     with pytest.raises((StorageError, sa.exc.SQLAlchemyError)):
@@ -167,13 +155,14 @@ class SharedAccount(RuleBasedStateMachine):
     def begin(self, caps: SpendingCaps) -> None:
         self.database = Database.open("sqlite://")
         self.session = Archive(self.database).create_session(CONFIG).id
-        self.clock = Clock()
+        self.workers = Workers(self.database)
         self.caps = caps
-        self.accounts = [self.opened(), self.opened()]
+        self.at_work = [self.workers.register(self.session) for _ in range(2)]
+        self.accounts = [self.opened(worker) for worker in self.at_work]
         self.billed = Spent()
 
-    def opened(self) -> SessionSpending:
-        return SessionSpending(self.database, self.session, self.caps, self.clock)
+    def opened(self, worker: Worker) -> SessionSpending:
+        return SessionSpending(self.database, self.session, worker.id, self.caps)
 
     @rule(target=numbers, who=st.integers(0, 1), most=AMOUNTS)
     def reserve(self, who: int, most: Spent) -> tuple[SessionSpending, int, Spent] | None:
@@ -196,13 +185,17 @@ class SharedAccount(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1))
     def dies(self, who: int) -> None:
         """Its requests under way are billed in full, at worst; what it had not written is lost with it."""
-        self.accounts[who] = self.opened()
+        self.workers.leave(self.at_work[who])
+        self.at_work[who] = self.workers.register(self.session)
+        self.accounts[who] = self.opened(self.at_work[who])
 
-    @rule()
-    def time_passes(self) -> None:
-        self.clock.time += DEAD_AFTER / 2
-        for account in self.accounts:
-            account.beat()
+    @rule(who=st.integers(0, 1))
+    def is_buried_in_error(self, who: int) -> None:
+        self.workers.leave(self.at_work[who])
+
+    @rule(who=st.integers(0, 1))
+    def beats(self, who: int) -> None:
+        self.workers.beat(self.at_work[who])
 
     @invariant()
     def all_that_may_be_billed_is_within_the_caps(self) -> None:

@@ -27,7 +27,10 @@ from environment.task import HELD_OUT, SEARCH, Task, load_task
 from storage.archive import Archive
 from storage.database import Database
 from storage.samples import SampleStore
+from storage.workers import Workers
 from tests.environment.cluster.test_options import config
+from tests.environment.faulty_recording import behind, recording
+from tests.environment.recorded_server import RecordedServer
 from tools.errors import BudgetExceeded, InvalidAllocation, InvalidInput, MissingSample, UnknownName, UnknownSession
 from tools.space import Allocation, Choice
 
@@ -128,8 +131,28 @@ async def test_a_workers_error_comes_back_as_itself(task: Task, database: Databa
     model, beyond = task.space.subtasks[0].models[0].name, task.space.max_samples + 1
     too_many = Allocation({subtask.name: Choice(model, beyond) for subtask in task.space.subtasks})
     session = Archive(database).create_session(config()).id
+    direct = Direct(job_of(config(), task, database, pickle.dumps), 0, 1)
     with database, pytest.raises(InvalidAllocation, match="samples"):
-        await Direct(job_of(config(), task, database, pickle.dumps), 0, 1).run(session, too_many, SEARCH, [0])
+        await direct.run(session, too_many, SEARCH, [0])
+    await direct.worker.close()
+
+
+async def test_workers_that_want_a_generation_at_once_share_it(
+    task: Task, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with RecordedServer(source=recording()) as server:
+        monkeypatch.setattr(Job, "load", lambda _: behind(server.base_url))
+        session, job = Archive(database).create_session(config()).id, job_of(config(), task, database, pickle.dumps)
+        both = [Direct(job, part, 2) for part in range(2)]
+        for allocation in allocations(task):
+            shares = await asyncio.gather(*(direct.run(session, allocation, SEARCH, range(4)) for direct in both))
+            assert shares[0].scores == shares[1].scores
+        assert len(Workers(database).of(session)) == 2
+        for direct in both:
+            await direct.worker.close()
+        assert Workers(database).of(session) == []
+        assert set(server.made.values()) == {1}
+    database.close()
 
 
 async def test_another_machine_release_or_task_is_refused(task: Task, database: Database) -> None:
