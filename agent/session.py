@@ -20,7 +20,7 @@ from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import HELD_OUT, TASKS, Task, load_task
 from storage.archive import Archive
-from storage.database import DEFAULT_URL, Database, full_url
+from storage.database import DEFAULT_URL, Database, full_url, url_without_password
 from storage.evaluation import Evaluation
 from storage.fault import FaultSum
 from storage.session import SessionConfig, SessionRecord, SessionState
@@ -73,7 +73,8 @@ class Result(ResultViews):
     generations without reuse, `usage.fresh` with it, `usage.paid` really produced now. `simulated`
     says that a simulation answered and no model was run. `spending` counts every run of the session,
     `faults` what went wrong at its endpoints, and `problem` says why it ended early, where it did.
-    `storage` is the URL of the session's database, from which reports read samples and other sessions.
+    `storage` is the URL of the session's database, from which reports read samples and other sessions; a
+    pickled result keeps it without its password.
     """
 
     session_id: str
@@ -89,6 +90,9 @@ class Result(ResultViews):
     faults: tuple[FaultSum, ...] = ()
     problem: str = ""
     storage: str = field(default="", repr=False, compare=False)  # it may hold a password
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "storage": url_without_password(self.storage) if self.storage else ""}
 
     @property
     def best(self) -> Trial:

@@ -154,7 +154,7 @@ def parse_url(url: str | Path) -> URL:
         )
     if parsed.drivername not in DRIVERS:
         raise InvalidInput("storage", f"the driver of {parsed.drivername!r} is not supported; leave it out")
-    if "password" in parsed.query or (parsed.query and parsed.get_backend_name() == "sqlite"):
+    if any("password" in name for name in parsed.query) or (parsed.query and parsed.get_backend_name() == "sqlite"):
         # Where URLs are shown, the password before the host is hidden, and a query is not.
         raise InvalidInput("storage", "takes neither options of SQLite nor a password behind the '?'; leave them out")
     return parsed
@@ -167,6 +167,16 @@ def full_url(url: str | Path) -> str:
     if path is not None:
         parsed = parsed.set(database=str(path.absolute()))
     return parsed.render_as_string(hide_password=False)
+
+
+def shown_url(url: str | Path) -> str:
+    """A database URL as people may see it: its password hidden. Raises InvalidInput."""
+    return parse_url(url).render_as_string(hide_password=True)
+
+
+def url_without_password(url: str | Path) -> str:
+    """A database URL as it may be kept. Raises InvalidInput."""
+    return parse_url(url)._replace(password=None).render_as_string()
 
 
 def sqlite_path(url: URL) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from agenttts.cli.completion import DEFAULT_STORAGE
+from agenttts.cli.completion import DEFAULT_STORAGE, STORAGE_ENV
 from agenttts.cli.streams import log_to_stderr, tolerate_any_text
 from tools.declared import unusable_path
 from tools.errors import AgentttsError, InvalidInput, SessionInterrupted, SpendingCapReached
@@ -166,9 +167,12 @@ def main() -> None:
 
 
 def _resumption(stopped: SessionInterrupted) -> str:
+    from storage.database import shown_url
+
     command = ["agenttts", "resume", stopped.session_id]
-    if stopped.storage != DEFAULT_STORAGE:
-        command += ["--storage", stopped.storage]
+    if stopped.storage not in (DEFAULT_STORAGE, os.environ.get(STORAGE_ENV)):
+        shown = shown_url(stopped.storage)
+        command += ["--storage", shown if "***" in shown else stopped.storage]
     return shlex.join(command)
 
 

@@ -39,7 +39,7 @@ def ui(
     except ImportError:
         raise InvalidInput("ui", 'needs starlette and uvicorn: pip install "agenttts[ui]"') from None
     from agenttts.serving.listening import listen, own_names
-    from storage.database import Database
+    from storage.database import Database, shown_url
 
     require_plotly()
     with Database.open(storage):  # a database that cannot be used is told now, and not in the browser
@@ -49,16 +49,7 @@ def ui(
         bound = listening.getsockname()[1]
         app = application(DashboardSettings(storage, token, own_names(HOST, bound)))
         address = f"http://{HOST}:{bound}/?token={token}"
-        Terminal(soft_wrap=True).print(
-            f"Showing {storage_shown(storage)} at {address}\nCtrl-C ends it; searches go on."
-        )
+        Terminal(soft_wrap=True).print(f"Showing {shown_url(storage)} at {address}\nCtrl-C ends it; searches go on.")
         if launch:
             typer.launch(address)
         run(app, listening, MOST_CONNECTIONS)
-
-
-def storage_shown(url: str) -> str:
-    """The database's URL without its password."""
-    from storage.database import parse_url
-
-    return parse_url(url).render_as_string(hide_password=True)

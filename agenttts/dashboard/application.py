@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ POLICY = (
 class DashboardSettings:
     """`storage` is the database's URL. Requests that change something carry `token`; only `hosts` are answered."""
 
-    storage: str
-    token: str
+    storage: str = field(repr=False)  # it may hold a password
+    token: str = field(repr=False)
     hosts: tuple[str, ...]
 
 

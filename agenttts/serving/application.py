@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -40,7 +40,7 @@ class ServeSettings:
 
     model: str
     input_field: str | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
     hosts: tuple[str, ...] = ()
     most_bytes: int = 1_000_000
     concurrency: int = 8

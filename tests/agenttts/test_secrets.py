@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from agent.session import run
+from agenttts.cli.app import _resumption
+from agenttts.dashboard.application import DashboardSettings
+from agenttts.serving.application import ServeSettings
 from environment.backends.keys import SERVICE, key_of
 from tests.agent.agent_server import completion, diligent, refusal, serving
+from tests.agenttts.test_pipelines import Run, agenttts
+from tools.errors import SessionInterrupted
+
+__all__ = ["agenttts"]  # the fixture
 
 KEY = "sk-recognisable-0123456789abcdef"
 """No server knows it."""
@@ -60,6 +71,74 @@ def test_a_live_search_writes_its_key_nowhere(tmp_path: Path) -> None:
     assert {"agenttts.db"} <= set(written)
     written |= {"output": told.encode(), "refusals": refused.encode(), "process list": b"".join(listed)}
     assert [name for name, content in written.items() if KEY.encode() in content] == []
+
+
+PASSWORD = "recognisable-0123456789"  # noqa: S105 - no server asks for it
+
+
+def test_a_database_s_password_is_in_nothing_that_tells_of_it(
+    agenttts: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql://user:{PASSWORD}@127.0.0.1:1/name"
+    told: list[str] = []
+    for command in (
+        ("-v", "show", "last", "--storage", url),
+        ("sessions", "--storage", url),
+        ("doctor", "--storage", url, "--json"),
+        ("export", "last", "--storage", url),
+        ("ui", "--port", "0", "--storage", url),
+        ("show", "last", "--storage", url.replace("postgresql", "mysql")),
+        ("show", "last", "--storage", url.replace(":1/", ":one/")),
+        ("show", "last", "--storage", f"postgresql://127.0.0.1:1/x?sslpassword={PASSWORD}"),
+    ):
+        code, out, err = agenttts(*command)
+        assert code in (1, 2), command
+        told += [out, err]
+    stopped = SessionInterrupted("a1", url)
+    told += [repr(stopped), str(stopped), _resumption(stopped)]
+    assert told[-1] == "agenttts resume a1 --storage 'postgresql+psycopg://user:***@127.0.0.1:1/name'"
+    monkeypatch.setenv("AGENTTTS_STORAGE", url)
+    assert _resumption(stopped) == "agenttts resume a1"
+    told += [repr(DashboardSettings(url, PASSWORD, ())), repr(ServeSettings("m", token=PASSWORD))]
+
+    options = {"search_examples": 2, "held_out_examples": 2}
+    file = f"sqlite:///{tmp_path / 'a.db'}"
+    found = run("simulated-2wiki", searcher="random", trials=1, task_options=options, storage=file)
+    held = replace(found, storage=url)
+    kept = pickle.dumps(held)
+    told += [repr(held), str(held), repr(vars(pickle.loads(kept))), kept.decode("latin-1")]  # noqa: S301 - our own
+    assert pickle.loads(kept).storage == "postgresql+psycopg://user@127.0.0.1:1/name"  # noqa: S301
+    assert held.storage == url
+    assert [text for text in told if PASSWORD in text] == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("AGENTTTS_TEST_POSTGRESQL" not in os.environ, reason="AGENTTTS_TEST_POSTGRESQL names no server")
+def test_a_session_behind_a_password_tells_it_nowhere(
+    agenttts: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    url = make_url(os.environ["AGENTTTS_TEST_POSTGRESQL"]).set(password=PASSWORD)
+    storage = url.render_as_string(hide_password=False)
+    monkeypatch.setenv("AGENTTTS_STORAGE", storage)
+    options = {"search_examples": 2, "held_out_examples": 2}
+    found = run("simulated-2wiki", searcher="planner", trials=3, task_options=options, storage=storage)
+    found.report(tmp_path / "from_python.html")
+    told = [repr(found), found._repr_html_(), pickle.dumps(found).decode("latin-1")]
+    for command in (
+        ("show", found.session_id, "--json", "--trials", "--transcripts", "--guidelines"),
+        ("show", found.session_id),
+        ("sessions", "--json"),
+        ("report", found.session_id, "--output", "report.html"),
+        ("export", found.session_id, "--output", "log.jsonl", "--with-samples"),
+        ("doctor", "--json"),
+    ):
+        code, out, err = agenttts(*command)
+        assert code in (0, 1), (command, err)
+        told += [out, err]
+    told += [caplog.text, *(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())]
+    assert any(path.name == "report.html" for path in tmp_path.iterdir())
+    assert [text[:200] for text in told if PASSWORD in text] == []
 
 
 def test_keys_come_from_the_environment_else_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
