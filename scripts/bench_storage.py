@@ -1,7 +1,7 @@
 """Storage with much in it: looking up samples, opening and listing sessions, and writing samples.
 
 python scripts/bench_storage.py                                        # SQLite, in a folder of its own
-python scripts/with_postgresql.py python scripts/bench_storage.py      # also the PostgreSQL server that it starts
+python scripts/with_postgresql.py python scripts/bench_storage.py --databases postgresql
 """
 
 from __future__ import annotations
@@ -156,12 +156,15 @@ def main() -> None:
     options.add_argument("--samples", type=int, default=1_000_000, help="default: %(default)s")
     options.add_argument("--sessions", type=int, default=1000, help="default: %(default)s")
     options.add_argument("--trials", type=int, default=10_000, help="of all sessions, default: %(default)s")
+    options.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite"])
     arguments = options.parse_args()
     sizes = (arguments.samples, arguments.sessions, arguments.trials, arguments.runs)
-    with tempfile.TemporaryDirectory() as folder:
-        lines = measure("SQLite", str(Path(folder) / "bench.db"), *sizes)
-    if url := os.environ.get("AGENTTTS_TEST_POSTGRESQL"):
-        lines += measure("PostgreSQL", url, *sizes)
+    lines = []
+    if "sqlite" in arguments.databases:
+        with tempfile.TemporaryDirectory() as folder:
+            lines += measure("SQLite", str(Path(folder) / "bench.db"), *sizes)
+    if "postgresql" in arguments.databases:
+        lines += measure("PostgreSQL", os.environ["AGENTTTS_TEST_POSTGRESQL"], *sizes)
     show(lines)
 
 

@@ -42,7 +42,6 @@ def test_a_benchmark_prints_its_figures(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delenv("AGENTTTS_TEST_POSTGRESQL", raising=False)
     rows = printed(name, arguments, monkeypatch, capsys, tmp_path)
     assert len(rows) == figures
     assert all(len(row) == 5 and row[0] and row[1] for row in rows)
