@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import openai
@@ -69,7 +69,8 @@ def request_body(request: GenerationRequest, run: range, redraw: int, ability: A
     sampling = request.sampling
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [asdict(message) for message in request.messages],
+        # Written out, because asdict copies deeply.
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         ability.limit: sampling.max_tokens,
