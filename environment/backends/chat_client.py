@@ -14,7 +14,7 @@ from environment.backends.chat_answer import ChatAnswer
 from environment.backends.chat_request import Ability
 from environment.backends.chat_stream import whole_answer
 from environment.backends.endpoint import Endpoint
-from environment.backends.endpoint_client import async_client
+from environment.backends.endpoint_client import async_client, was_sent
 from environment.backends.endpoint_faults import (
     HINTS,
     PassingError,
@@ -94,7 +94,7 @@ class ChatClient:
         except openai.APIConnectionError as error:
             cause = f": {error.__cause__}" if error.__cause__ else ""
             problem = self._shown(f"the connection failed{cause}")
-            raise PassingError(problem, FaultKind.CONNECTION, billed=_was_sent(error)) from None
+            raise PassingError(problem, FaultKind.CONNECTION, billed=was_sent(error)) from None
         except openai.APIStatusError as error:
             raise self._judge(model, body, error, ability) from None
         except (openai.APIError, ValueError) as error:
@@ -133,9 +133,3 @@ class ChatClient:
         if self._client is None:
             self._client = async_client(self._endpoint, timeout=None)
         return self._client
-
-
-def _was_sent(error: openai.APIConnectionError) -> bool:
-    """Whether the request had reached the server when the connection failed."""
-    # By name, since the client's HTTP library is its own affair.
-    return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import aiohttp
 import httpx2
 import openai
 
@@ -16,6 +17,17 @@ def async_client(endpoint: Endpoint, timeout: float | None, max_retries: int = 0
     if endpoint.api_version:
         return openai.AsyncAzureOpenAI(api_version=endpoint.api_version, **settings)
     return openai.AsyncOpenAI(**settings)
+
+
+def was_sent(error: openai.APIConnectionError) -> bool:
+    """Whether a request of `async_client` had reached the server when the connection failed."""
+    # Looked up below what openai made of it, which calls every lost connection a time-out of connecting.
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return False
+        cause = cause.__cause__
+    return True
 
 
 def _transport(endpoint: Endpoint) -> Any:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from environment.backends.chat_answer import ChatAnswer
 from environment.backends.endpoint import Endpoint
-from environment.backends.endpoint_client import async_client
+from environment.backends.endpoint_client import async_client, was_sent
 from environment.backends.endpoint_faults import HINTS, readable
 
 SECONDS_TO_ANSWER = 60.0
@@ -129,7 +129,7 @@ class _Probing:
     def _told(self, error: Exception) -> str:
         if isinstance(error, openai.APIStatusError):
             text = f"status {error.status_code}: {error.message}"
-        elif isinstance(error, openai.APITimeoutError):
+        elif isinstance(error, openai.APITimeoutError) and was_sent(error):
             text = "no answer in time"
         elif isinstance(error, openai.APIConnectionError):
             text = f"the connection failed{f': {error.__cause__}' if error.__cause__ else ''}"
