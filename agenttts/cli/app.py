@@ -34,7 +34,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Check a pipeline and show its prompts and what a search of it would take; nothing is sent anywhere.",
     ),
     "resume": ("search:resume", "Go on with a session that was stopped; nothing finished is done or paid again."),
-    "sessions": ("sessions:sessions", "List the stored sessions, the newest first."),
+    "sessions": (
+        "sessions:sessions",
+        "List the stored sessions, the newest first: what each searched, how it stands and its best score.",
+    ),
     "show": ("show:show", "Show a session's result, its trials, guidelines and transcripts."),
     "report": (
         "report:report",
@@ -51,7 +54,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Make every decision of a log again, offline, and compare: exit code 1 where one differs.",
     ),
     "serve": ("serve:serve", "Answer chat requests with a session's best allocation until interrupted."),
-    "ui": ("ui:ui", "Show the stored sessions in the browser: live progress, reports, stop and resume."),
+    "ui": (
+        "ui:ui",
+        "Show the stored sessions in the browser: a list, live progress, reports, comparisons, stop and resume.",
+    ),
     "record": (
         "record:record",
         "Fill the sample store for every allocation of a task's grid and write it as one file.",
