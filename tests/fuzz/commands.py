@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Any
 
 import typer
 
-from agent.session import run
 from agenttts.cli.app import app
 from tests.fuzz.hostile import argument
+from tests.fuzz.session import finished
 
 SESSION = "session.db"
-"""A small finished session that commands about sessions read."""
+"""A small finished session's database, which commands about sessions read."""
 SMALL = ["simulated-2wiki", "--set", "search_examples=3", "--set", "held_out_examples=3"]
 STORED = ["--storage", SESSION]
 GOOD: Mapping[str, list[str]] = {
@@ -27,13 +26,17 @@ GOOD: Mapping[str, list[str]] = {
     "check": SMALL,
     "resume": ["last", *STORED],
     "show": ["last", *STORED],
-    "export": ["last", *STORED, "--pipeline", "written.py"],
+    "export": ["last", *STORED, "--output", "-"],
     "serve": ["last", *STORED, "--port", "0"],
     "record": ["--examples", "1", "--model", "m:1B@http://127.0.0.1:9/v1", "--storage", "recording.db"],
     "tasks": [],
     "budget": SMALL,
     "report": ["last", *STORED, "--output", "written.html"],
-    "import": ["good.json", "--storage", "imported.db"],
+    "import": ["good.jsonl", "--storage", "imported.db"],
+    "replay": ["good.jsonl"],
+    "sessions": STORED,
+    "ui": ["--port", "0", *STORED],
+    "graph": ["--mermaid"],
     "doctor": ["--storage", SESSION],
     "measure": ["--session", "last", *STORED],
 }
@@ -94,10 +97,9 @@ def drawn(random: Random, among: Sequence[str] = ()) -> list[str]:
 
 def prepare(folder: Path) -> None:
     """The files that the good arguments name."""
-    options = {"search_examples": 3, "held_out_examples": 3}
-    storage = f"sqlite:///{folder / SESSION}"
-    run("simulated-2wiki", searcher="random", trials=2, batch=2, task_options=options, storage=storage)
-    (folder / "good.json").write_text(json.dumps({}))
+    database, log = finished()
+    (folder / SESSION).write_bytes(database)
+    (folder / "good.jsonl").write_text(log, encoding="ascii")
 
 
 def _takes_long(option: str, value: str) -> bool:

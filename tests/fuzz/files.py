@@ -16,9 +16,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from agent.session import run
+from storage.log.chain import ChainWriter
 from tests.environment.taskbench.files import TOOLS, record
 from tests.fuzz.hostile import TEXTS, confined, damaged, json_value, mutated
+from tests.fuzz.session import finished, log_lines
+from tools.errors import AgentttsError
 
 MODEL = ["--model", "m:1B@http://127.0.0.1:9/v1"]
 HALF = ["--set", "search_examples=1"]
@@ -116,6 +118,18 @@ def _json(value: Any) -> bytes:
 def _lines(value: Any) -> bytes:
     items = value if isinstance(value, list) else [value]
     return b"".join(_json(item) + b"\n" for item in items)
+
+
+def _log(value: Any) -> bytes:
+    """A log whose hashes are right, as somebody writes it who knows the format."""
+    content = io.BytesIO()
+    chain = ChainWriter(content.write)
+    try:
+        for line in value:
+            chain.line(line["kind"], **{n: v for n, v in line.items() if n not in ("n", "kind", "prev", "hash")})
+    except (TypeError, KeyError, ValueError, AttributeError, AgentttsError):
+        return _lines(value)
+    return content.getvalue()
 
 
 def _xz(value: Any) -> bytes:
@@ -332,6 +346,8 @@ KINDS = (
         _csv,
         {},
     ),
+    Kind("replayed.jsonl", log_lines, ["replay", "replayed.jsonl"], _log, {}),
+    Kind("imported.jsonl", log_lines, ["import", "imported.jsonl", "--storage", "imported.db"], _log, {}),
     Kind("recorded.jsonl.xz", _recording, ["budget", "--set", "recording=recorded.jsonl.xz"], _xz, {}),
     Kind("measured.json", _measured, ["budget", "--cost", "latency", "--measured", "measured.json"], _json, {}),
     Kind(
@@ -357,13 +373,9 @@ KINDS = (
 
 def database(random: Random, folder: Path) -> list[str]:
     """A damaged copy of a good database, or one whose rows somebody wrote, and a command that reads it."""
-    good, path = folder / "good.sqlite3", folder / "hostile.db"
-    if not good.exists():
-        options = {"search_examples": 3, "held_out_examples": 3}
-        run("simulated-2wiki", searcher="random", trials=2, batch=2, task_options=options, storage=f"sqlite:///{good}")
+    path, content = folder / "hostile.db", finished()[0]
     for name in ("hostile.db", "hostile.db-wal", "hostile.db-shm", "hostile-checkpoints.db"):
         (folder / name).unlink(missing_ok=True)
-    content = good.read_bytes()
     path.write_bytes(damaged(random, content) if random.random() < 0.4 else content)
     if path.read_bytes() == content:
         _tamper(random, path)
@@ -375,6 +387,10 @@ def database(random: Random, folder: Path) -> list[str]:
             ["export", "--pipeline", "e.py"],
             ["measure", "--session", "last"],
             ["pareto", "--session", "last"],
+            ["export", "last", "--output", "-"],
+            ["report", "last", "--output", "hostile.html"],
+            ["sessions"],
+            ["doctor"],
         )
     )
     return [*command, "--storage", "hostile.db"]
