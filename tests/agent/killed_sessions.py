@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import random
 import signal
@@ -13,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +24,7 @@ from storage.archive import Archive
 from storage.database import Database
 from storage.schema import ClaimRow, SampleRow, TrialRow, WorkerRow
 from storage.session import SessionConfig, SessionState
+from tests.agent.warm_processes import warm_processes
 from tests.environment.chat_server import Body, Reply
 from tests.environment.faulty_recording import behind, few_examples, recording
 from tests.environment.loopback_server import in_a_thread
@@ -108,6 +108,7 @@ class Killer:
 
     server: LoggingServer
     storage: str
+    archive: Archive
     session: str
     workers: int
     random: random.Random
@@ -116,8 +117,7 @@ class Killer:
 
     def run(self, kills: int) -> None:
         """Kills so often, unless the session is complete before, and then lets it come to its end."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
+        context = warm_processes()
         end = time.monotonic() + PATIENCE
         try:
             while len(self.kills) < kills and not self._complete():
@@ -137,7 +137,7 @@ class Killer:
                 process.kill()
                 process.join()
 
-    def _employ(self, context: multiprocessing.context.ForkServerContext) -> None:
+    def _employ(self, context: ForkServerContext) -> None:
         for process in self.processes:
             assert process.is_alive() or process.exitcode == 0, "a process failed"
         while len(self.processes) < self.workers:
@@ -183,8 +183,7 @@ class Killer:
         raise AssertionError("the database cannot be read while the victim is stopped")
 
     def _complete(self) -> bool:
-        with Database.open(self.storage) as database:
-            return Archive(database).state(self.session) is SessionState.COMPLETE
+        return self.archive.state(self.session) is SessionState.COMPLETE
 
     def check(self, expected: Result) -> None:
         """Nothing was lost, nothing paid twice but what was under way at a kill, and the result is the expected one."""
@@ -209,7 +208,8 @@ class Killer:
 @contextmanager
 def killed_session(storage: str, seed: int, kills: int, workers: int = 1) -> Iterator[Killer]:
     """A session that was killed so often and came to its end all the same."""
-    with in_a_thread(_serving()) as server:
-        killer = Killer(server, storage, begin(storage, seed), workers, random.Random(seed))
+    session = begin(storage, seed)
+    with in_a_thread(_serving()) as server, Database.open(storage) as database:
+        killer = Killer(server, storage, Archive(database), session, workers, random.Random(seed))
         killer.run(kills)
         yield killer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from storage.database import Database
 from storage.session import SessionConfig
 from storage.transcript import Transcript
 from tests.agent.agent_server import completion, diligent, serving
+from tests.agent.warm_processes import warm_processes
 from tools.spending import SpendingCaps, Spent
 
 TRIALS, BATCH = 9, 2
@@ -88,8 +88,7 @@ def _apart_from_time(call: Transcript) -> tuple[Any, ...]:
 def test_no_call_that_was_answered_is_made_again_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_KEY", "k")
     whole, killed = (f"sqlite:///{tmp_path / name}" for name in ("whole.db", "killed.db"))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context = warm_processes()
     agent = Agent()
     with serving(agent) as server:
         undisturbed = begin(whole, server.url)
