@@ -38,7 +38,7 @@ def check(storage: str, seed: int, kills: int, workers: int = 1) -> None:
 
 
 def test_a_few_kills(tmp_path: Path) -> None:
-    check(f"sqlite:///{tmp_path / 'kills.db'}", 7, kills=3)
+    check(f"sqlite:///{tmp_path / 'kills.db'}", 7, kills=2)
 
 
 @pytest.mark.slow

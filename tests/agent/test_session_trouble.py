@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from storage.database import Database
 from storage.session import SessionState
 from tools.errors import StorageError, UnknownSession
 
+SLOW = pytest.mark.slow
 AGENTTTS = [sys.executable, "-c", "from agenttts.cli.app import main; main()"]
 SEARCH = ["search", "simulated-hotpot", "--set", "draw=3", "--batch", "4", "--trials"]
 
@@ -32,6 +34,11 @@ def search(url: str, trials: int = 8) -> Result:
 
 def of(result: Result) -> object:
     return result.trials, result.guidelines, result.evaluations
+
+
+@cache
+def undisturbed() -> object:
+    return of(search("sqlite://"))
 
 
 def agenttts(
@@ -48,6 +55,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
+@SLOW
 def test_a_full_disk_is_one_line_and_the_session_goes_on_once_there_is_room(tmp_path: Path) -> None:
     def no_more_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (280_000, 280_000))
@@ -58,9 +66,10 @@ def test_a_full_disk_is_one_line_and_the_session_goes_on_once_there_is_room(tmp_
     assert "Traceback" not in told
     url = f"sqlite:///{tmp_path / 'full.db'}"
     assert load_result("last", url).state is not SessionState.COMPLETE
-    assert of(resume("last", url)) == of(search("sqlite://"))
+    assert of(resume("last", url)) == undisturbed()
 
 
+@SLOW
 def test_a_read_only_file_is_shown_and_not_searched_into(tmp_path: Path) -> None:
     before = []
     if os.geteuid() == 0:
@@ -112,11 +121,10 @@ def test_a_damaged_file_is_one_line_and_stays_as_it_is(tmp_path: Path, harm: str
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize("harm", ["missing", "garbage", "truncated", "stale"])
+@pytest.mark.parametrize("harm", ["garbage", "stale", *(pytest.param(h, marks=SLOW) for h in ("missing", "truncated"))])
 def test_the_checkpoints_can_be_lost(tmp_path: Path, harm: str) -> None:
     url, file = f"sqlite:///{tmp_path / 'a.db'}", checkpoint_path(tmp_path / "a.db")
-    code, _ = agenttts(*SEARCH, "8", "--storage", "a.db", cwd=tmp_path)
-    assert code == 0
+    search(url)
     with sqlite3.connect(tmp_path / "a.db") as connection:  # as if killed in the second batch
         connection.execute("UPDATE sessions SET state = 'running'")
         connection.execute("DELETE FROM evaluations")
@@ -132,10 +140,10 @@ def test_the_checkpoints_can_be_lost(tmp_path: Path, harm: str) -> None:
         file.write_bytes(b"no database at all " * 500)
     elif harm == "truncated":
         file.write_bytes(file.read_bytes()[:9000])
-    assert of(resume("last", url)) == of(search("sqlite://"))
+    assert of(resume("last", url)) == undisturbed()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
 def test_a_stopped_search_says_how_it_goes_on(tmp_path: Path, stop: signal.Signals) -> None:
     command = [*AGENTTTS, *SEARCH, "400", "--storage", "stopped.db"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=_environment())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from environment.sampler import SECONDS_TO_FINISH
 from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionState
@@ -59,6 +62,28 @@ def test_a_session_is_stopped_from_elsewhere_and_goes_on(tmp_path: Path) -> None
             workers.ask_to_stop(session)
             again.communicate(timeout=60)
         assert again.returncode == 130
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_cuts_off_what_the_first_one_waits_for(tmp_path: Path) -> None:
+    storage = tmp_path / "stop.db"
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent, started(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", storage) as process:
+        asked, _ = silent.accept()
+        assert asked.recv(1)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=SECONDS_TO_FINISH - 5)
+        asked.close()
+    assert process.returncode == 130
+    with Database.open(storage) as database:
+        session = Archive(database).session("last")
+        assert f"agenttts resume {session.id}" in told
+        assert session.state is SessionState.INTERRUPTED
+        assert Workers(database).of(session.id) == []
+        assert {trial.state for trial in Archive(database).trials(session.id)} == {TrialState.WAITING}
 
 
 def test_a_session_that_nobody_works_at_is_interrupted_at_once(tmp_path: Path) -> None:
