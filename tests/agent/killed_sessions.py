@@ -158,24 +158,26 @@ class Killer:
     def _kill(self, victim: ForkServerProcess) -> None:
         if not victim.is_alive() or victim.pid is None:
             return
-        under_way = self._stopped(victim.pid)
+        under_way, stored = self._stopped(victim.pid)
+        position = len(self.server.log)
         victim.kill()
         victim.join()
         self.processes.remove(victim)
         with Database.open(self.storage) as database, database.reading() as session:
-            stored = {(key, number) for key, number in session.execute(sa.select(SampleRow.key, SampleRow.number))}
             done = sa.select(TrialRow.number, TrialRow.updated).where(TrialRow.state == "complete")
             complete = {row.number: row.updated for row in session.execute(done)}
-        self.kills.append(Kill(len(self.server.log), stored, under_way, complete))
+        self.kills.append(Kill(position, stored, under_way, complete))
 
-    def _stopped(self, victim: int) -> set[str]:
-        """Stops a process, and what it is at then, read before others take it over."""
+    def _stopped(self, victim: int) -> tuple[set[str], set[Made]]:
+        """Stops a process: what it is at and what is stored then, read before others take over and store more."""
         for _ in range(ATTEMPTS):
             os.kill(victim, signal.SIGSTOP)
             try:
                 with Database.open(self.storage) as database, database.reading() as session:
                     claimed = sa.select(ClaimRow.key).join(WorkerRow, WorkerRow.id == ClaimRow.worker)
-                    return set(session.scalars(claimed.where(WorkerRow.pid == victim)))
+                    under_way = set(session.scalars(claimed.where(WorkerRow.pid == victim)))
+                    rows = session.execute(sa.select(SampleRow.key, SampleRow.number))
+                    return under_way, {(key, number) for key, number in rows}
             except StorageError:
                 # It was stopped while it held a lock that nobody can wait for; killed, it would hold none.
                 os.kill(victim, signal.SIGCONT)

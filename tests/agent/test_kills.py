@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,51 +14,71 @@ from storage.database import parse_url
 from tests.agent.killed_sessions import killed_session, undisturbed
 
 POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
-on_a_server = [
-    pytest.mark.postgresql,
-    pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server"),
-]
+without_server = pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server")
+Storage = Callable[[int], str]
+"""The URL of an empty database for a seed's session."""
 
 
 @pytest.fixture
-def server_database() -> Iterator[str]:
-    """An empty database of the PostgreSQL server."""
+def on_file(tmp_path: Path) -> Storage:
+    return lambda seed: f"sqlite:///{tmp_path / f'{seed}.db'}"
+
+
+@pytest.fixture
+def on_server() -> Iterator[Storage]:
+    """Databases of the PostgreSQL server, dropped afterwards."""
     engine = sa.create_engine(parse_url(POSTGRESQL), isolation_level="AUTOCOMMIT")
+    made: list[str] = []
+
+    def create(seed: int) -> str:
+        made.append(f"kills_{seed}")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {made[-1]}")
+        return parse_url(POSTGRESQL).set(database=made[-1]).render_as_string(hide_password=False)
+
+    yield create
     with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE kills")
-    yield parse_url(POSTGRESQL).set(database="kills").render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("DROP DATABASE kills WITH (FORCE)")
+        for name in made:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     engine.dispose()
 
 
-def check(storage: str, seed: int, kills: int, workers: int = 1) -> None:
-    with killed_session(storage, seed, kills, workers) as killer:
+def killed(storage: Storage, seed: int, kills: int, workers: int = 1) -> int:
+    """How often the processes of a seed's session were really killed: it may come to its end before."""
+    with killed_session(storage(seed), seed, kills, workers) as killer:
         killer.check(undisturbed(seed))
-        assert killer.kills
+        return len(killer.kills)
 
 
-def test_a_few_kills(tmp_path: Path) -> None:
-    check(f"sqlite:///{tmp_path / 'kills.db'}", 7, kills=2)
+def kill_often(storage: Storage, seeds: Iterable[int], kills: int, workers: int = 1) -> None:
+    """One session after the other, until there were enough kills."""
+    for seed in seeds:
+        kills -= killed(storage, seed, min(kills, 25), workers)
+        if not kills:
+            return
+
+
+def test_a_few_kills(on_file: Storage) -> None:
+    assert killed(on_file, 7, 2) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 5))
-def test_fifty_kills(tmp_path: Path, seed: int) -> None:
-    check(f"sqlite:///{tmp_path / 'kills.db'}", seed, kills=15)
+def test_fifty_kills(on_file: Storage) -> None:
+    kill_often(on_file, count(1), 50)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [11, 12])
-def test_three_processes_on_one_file(tmp_path: Path, seed: int) -> None:
-    check(f"sqlite:///{tmp_path / 'kills.db'}", seed, kills=8, workers=3)
+def test_three_processes_on_one_file(on_file: Storage) -> None:
+    kill_often(on_file, count(11), 15, workers=3)
 
 
-@pytest.mark.parametrize("seed", [pytest.param(21, marks=on_a_server)])
-def test_kills_on_postgresql(server_database: str, seed: int) -> None:
-    check(server_database, seed, kills=15)
+@pytest.mark.postgresql
+@without_server
+def test_kills_on_postgresql(on_server: Storage) -> None:
+    kill_often(on_server, count(21), 20)
 
 
-@pytest.mark.parametrize("seed", [pytest.param(31, marks=on_a_server)])
-def test_eight_processes_on_postgresql(server_database: str, seed: int) -> None:
-    check(server_database, seed, kills=20, workers=8)
+@pytest.mark.postgresql
+@without_server
+def test_fifty_kills_of_eight_processes_on_postgresql(on_server: Storage) -> None:
+    kill_often(on_server, count(31), 50, workers=8)
