@@ -83,6 +83,12 @@ class Workers:
     def leave(self, worker: Worker) -> None:
         """Gives back all that a worker holds."""
         with self._database.transaction() as session:
+            # A stop may have come between the claim of a trial and its run.
+            session.execute(
+                update(TrialRow)
+                .where(TrialRow.worker == worker.id, TrialRow.state == str(TrialState.RUNNING))
+                .values(state=str(TrialState.WAITING), worker=None)
+            )
             _remove(session, [worker.id])
 
     def bury(self) -> list[Worker]:
