@@ -12,6 +12,7 @@ from environment.task import Task, load_task
 from storage.session import SessionConfig
 from tools.cost import COSTS
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_finite, require_count, require_plain
 
 MOST_TRIALS = 1_000_000
@@ -35,7 +36,7 @@ def prepare(
     if taken := set(config.searcher_options) & set(signature(Search).parameters):
         raise InvalidInput(f"option of searcher {config.searcher!r}", f"unknown name {min(taken)!r}")
     if not is_finite(config.budget):
-        raise InvalidInput("budget", f"must be a finite number, got {config.budget!r}")
+        raise InvalidInput("budget", f"must be a finite number, got {shortened(config.budget)}")
     task = session_task(config, given)
     budget = config.budget
     if default_budget:

@@ -15,8 +15,9 @@ from tools.errors import InvalidInput
 from tools.flops import FlopsCost
 from tools.limits import Cap
 from tools.space import Allocation, SearchSpace
+from tools.text import shortened
 from tools.trial import Guideline, StageScore, Trial, TrialState, best_trial
-from tools.validation import is_count, require_instance, require_instances
+from tools.validation import is_count, is_finite, require_instance, require_instances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ class Search:
         caps it. Raises InvalidInput while trials of the last ask are still untold.
         """
         if not is_count(n):
-            raise InvalidInput("n", f"must be a whole number of 1 or more, got {n!r}")
+            raise InvalidInput("n", f"must be a whole number of 1 or more, got {shortened(n)}")
         if self._open:
             raise InvalidInput("ask", f"{len(self._open)} trials of the last ask are untold; tell them first")
         proposals = self._new_proposals(n)[:at_most]
@@ -132,8 +133,8 @@ class Search:
         else:
             last = scores.get(self.problem.space.subtasks[-1].name)
             value = score if score is not None else (last.mean if last else None)
-            if value is None or not math.isfinite(value):
-                raise InvalidInput("score", f"must be a finite number, got {value!r}; or give error=")
+            if value is None or not is_finite(value):
+                raise InvalidInput("score", f"must be a finite number, got {shortened(value)}; or give error=")
             usage = trial.usage if isinstance(trial, Trial) else self._trials[number].usage
             finished = replace(
                 self._trials[number],
@@ -188,7 +189,7 @@ class Search:
             value if isinstance(value, StageScore) else StageScore(self.problem.metrics.get(subtask.name, ""), value)
         )
         if not math.isfinite(score.mean):
-            raise InvalidInput(f"stage_scores.{name}", f"must be a finite number, got {score.mean!r}")
+            raise InvalidInput(f"stage_scores.{name}", f"must be a finite number, got {shortened(score.mean)}")
         return score
 
 
@@ -196,7 +197,7 @@ def checked_problem(problem: Problem) -> Problem:
     """The problem, once its budget and caps are known to fit something. Raises InvalidInput."""
     budget = problem.budget
     if isinstance(budget, bool) or not isinstance(budget, int | float) or math.isnan(budget):
-        raise InvalidInput("budget", f"must be a number, got {budget!r}")
+        raise InvalidInput("budget", f"must be a number, got {shortened(budget)}")
     limited = [("budget", problem.cost, budget), *((c.field, c.cost, c.limit) for c in problem.caps)]
     for column, (field, cost, limit) in enumerate(limited):
         cheapest = sum(float(rows[:, column].min()) for rows in problem.cost_table.rows)

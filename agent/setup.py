@@ -12,11 +12,16 @@ from agent.pricing import LIMIT, NAMED, SETTINGS
 from agent.searcher import Problem
 from storage.session import SessionConfig
 from tools.cost import COSTS
+from tools.declared import CHOKED
+from tools.errors import InvalidInput
 from tools.limits import Cap
 from tools.registry import built
 from tools.space_values import space_of, space_values
+from tools.text import one_line
 
 PACKAGE = "agenttts"
+SHOWN = 200
+"""Characters of what is wrong that are told."""
 DEVELOPMENT = re.compile(r"extra\s*==\s*['\"]dev")
 
 
@@ -37,6 +42,14 @@ def problem_values(problem: Problem) -> dict[str, Any]:
 
 def problem_of(values: Mapping[str, Any], config: SessionConfig) -> Problem:
     """The problem that a session's searcher was told. Raises InvalidInput and its kinds."""
+    try:
+        return _problem_of(values, config)
+    except CHOKED as error:
+        problem = one_line(f"{type(error).__name__}: {error}", SHOWN)
+        raise InvalidInput("session", f"what is stored of its problem cannot be read ({problem})") from error
+
+
+def _problem_of(values: Mapping[str, Any], config: SessionConfig) -> Problem:
     return Problem(
         space_of(values["space"]),
         built(f"cost {config.cost!r}", COSTS.get(config.cost), config.cost_settings),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 
@@ -37,7 +38,7 @@ def arrange_candidates(examples: Iterable[E], keep: int) -> list[E]:
 def cut_candidates(example: E, keep: int) -> E:
     """The example with at most `keep` candidates: every gold one and the first others, in order."""
     if not is_count(keep) or keep < len(example.gold):
-        raise InvalidInput("candidates", f"must be at least {max(1, len(example.gold))}, got {keep!r}")
+        raise InvalidInput("candidates", f"must be at least {max(1, len(example.gold))}, got {shortened(keep)}")
     gold = set(example.gold)
     others = [position for position in range(len(example.candidates)) if position not in gold]
     return _arranged(example, sorted([*gold, *others[: keep - len(gold)]]))

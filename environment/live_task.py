@@ -11,6 +11,7 @@ from tools.cost import CostModel
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost
 from tools.space import Model
+from tools.text import shortened
 from tools.validation import is_count
 
 
@@ -61,7 +62,7 @@ def example_count(search_examples: int, held_out_examples: int) -> int:
     """How many examples both splits need together. Raises InvalidInput when one has none."""
     for field, count in (("search_examples", search_examples), ("held_out_examples", held_out_examples)):
         if not is_count(count):
-            raise InvalidInput(field, f"must be a whole number of 1 or more, got {count!r}")
+            raise InvalidInput(field, f"must be a whole number of 1 or more, got {shortened(count)}")
     return search_examples + held_out_examples
 
 
@@ -74,6 +75,6 @@ def split_examples(examples: Sequence[Example], search_examples: int, held_out_e
     if search_examples >= len(examples):
         raise InvalidInput(
             "search_examples",
-            f"must be from 1 to {len(examples) - 1}, so that some are held out, got {search_examples!r}",
+            f"must be from 1 to {len(examples) - 1}, so that some are held out, got {shortened(search_examples)}",
         )
     return Split(examples[:search_examples], examples[search_examples:total])

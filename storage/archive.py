@@ -38,6 +38,7 @@ from tools.errors import InvalidTransition, SessionLocked, StorageError, Unknown
 from tools.space import Allocation
 from tools.text import one_line
 from tools.trial import TRANSITIONS, Guideline, StageScore, Trial, TrialState, Usage
+from tools.validation import require_instance
 
 LAST = "last"
 SHOWN = 200
@@ -117,6 +118,7 @@ class Archive:
         Raises UnknownSession naming the newest ids.
         """
         newest = select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id)
+        require_instance("session", name, str)
         # Not LIKE, which looks at no case in SQLite.
         begins = newest.where(func.substr(SessionRow.id, 1, len(name)) == name)
         with self._database.reading() as session:

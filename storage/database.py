@@ -19,7 +19,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
+from storage.columns import UnwrittenValue
 from tools.errors import InvalidInput, NoDatabase, StorageError
+from tools.text import unstorable_in
 
 DEFAULT_URL = "sqlite:///agenttts.db"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -50,7 +52,7 @@ class Database:
         engine = engine_for(parsed)
         try:
             _migrate(engine)
-        except (DBAPIError, CommandError) as error:
+        except (DBAPIError, CommandError, UnicodeDecodeError) as error:
             engine.dispose()
             raise unusable(parsed, error) from error
         return cls(engine)
@@ -88,6 +90,8 @@ class Database:
                 yield session
         except DBAPIError as error:
             raise unusable(self.engine.url, error) from error
+        except UnwrittenValue as error:
+            raise StorageError(f"database {self.url}: {error}; restore a copy") from error
 
     @contextmanager
     def joined(self) -> Iterator[Database]:
@@ -137,6 +141,8 @@ class _Joined(Database):
 def parse_url(url: str | Path) -> URL:
     """The database URL in a text or path. Raises InvalidInput."""
     text = str(url)
+    if (character := unstorable_in(text)) is not None:
+        raise InvalidInput("storage", f"holds the character {character}, which no name has; name another")
     if isinstance(url, Path) or "://" not in text:
         if not text:
             raise InvalidInput("storage", "is empty; give a file or a URL such as sqlite:///agenttts.db")
@@ -268,5 +274,7 @@ def unusable(url: URL, error: Exception) -> StorageError:
         "disk is full": "the disk is full; make room",
         "disk I/O error": "the disk is full or fails; make room or name a file elsewhere",
     }
+    if isinstance(error, UnicodeDecodeError):
+        cause = "malformed: what SQLite says of it is no text"
     hint = next((text for sign, text in hints.items() if sign in cause), "")
     return StorageError(f"database {where}: {hint or cause}")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
 
 from storage.database import Database
 from storage.schema import SessionRow, TrialRow
 from storage.session import SessionConfig, SessionRecord, SessionState
 from storage.workers import Workers
+from tools.declared import CHOKED
+from tools.errors import StorageError
+from tools.text import one_line
 from tools.trial import TrialState
 
 MOST_LISTED = 200
+SHOWN = 200
+"""Characters of what is wrong with a row that are told."""
+_CONFIG = TypeAdapter(SessionConfig)
 ABANDONED = "abandoned"
 AT_WORK = frozenset({SessionState.RUNNING, SessionState.STOPPING})
 
@@ -67,7 +75,11 @@ def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0)
 
 
 def record_of(row: SessionRow) -> SessionRecord:
-    """The value of a stored session."""
-    return SessionRecord(
-        row.id, SessionConfig(**row.config), SessionState(row.state), row.created, row.updated, row.problem
-    )
+    """The value of a stored session. Raises StorageError where its configuration is none that was written."""
+    try:
+        _CONFIG.validate_json(json.dumps(row.config), strict=True)  # as JSON, or strictness would ask for an instance
+        config, state = SessionConfig(**row.config), SessionState(row.state)
+    except CHOKED as error:
+        problem = one_line(f"{type(error).__name__}: {error}", SHOWN)
+        raise StorageError(f"database: session {row.id} cannot be read ({problem}); restore a copy") from error
+    return SessionRecord(row.id, config, state, row.created, row.updated, row.problem)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 CONTENT_FILTER = "content_filter"
@@ -48,7 +49,7 @@ class Race:
     def __post_init__(self) -> None:
         for field, value in (("starters", self.starters), ("finishers", self.finishers)):
             if not is_count(value):
-                raise InvalidInput(f"race.{field}", f"must be a whole number of 1 or more, got {value!r}")
+                raise InvalidInput(f"race.{field}", f"must be a whole number of 1 or more, got {shortened(value)}")
         if self.starters <= self.finishers:
             raise InvalidInput("race.starters", f"must be more than the {self.finishers} that count")
 

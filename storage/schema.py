@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from storage.columns import LargeWhole, Real, Whole
 from tools.trial import TrialState
 
 LONGEST_ENDPOINT, LONGEST_MODEL = 500, 300
@@ -34,7 +34,13 @@ def now() -> datetime:
 class Base(DeclarativeBase):
     """Base of every table."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: DateTime(timezone=True)}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        datetime: DateTime(timezone=True),
+        int: Whole,
+        float: Real,
+    }
 
 
 class SessionRow(Base):
@@ -179,9 +185,9 @@ class SpendingRow(Base):
 
     session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
     caps: Mapped[dict[str, Any]]
-    generations: Mapped[int] = mapped_column(BigInteger, default=0)
-    tokens: Mapped[int] = mapped_column(BigInteger, default=0)
-    picodollars: Mapped[int] = mapped_column(BigInteger, default=0)
+    generations: Mapped[int] = mapped_column(LargeWhole, default=0)
+    tokens: Mapped[int] = mapped_column(LargeWhole, default=0)
+    picodollars: Mapped[int] = mapped_column(LargeWhole, default=0)
 
 
 class ReservationRow(Base):
@@ -194,9 +200,9 @@ class ReservationRow(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
     holder: Mapped[str] = mapped_column(String(32))
     lost: Mapped[bool] = mapped_column(default=False)
-    generations: Mapped[int] = mapped_column(BigInteger)
-    tokens: Mapped[int] = mapped_column(BigInteger)
-    picodollars: Mapped[int] = mapped_column(BigInteger)
+    generations: Mapped[int] = mapped_column(LargeWhole)
+    tokens: Mapped[int] = mapped_column(LargeWhole)
+    picodollars: Mapped[int] = mapped_column(LargeWhole)
 
 
 class FaultRow(Base):
@@ -211,10 +217,10 @@ class FaultRow(Base):
     count: Mapped[int]
     retried: Mapped[int]
     waited: Mapped[float]
-    lost_generations: Mapped[int] = mapped_column(BigInteger)
-    lost_prompt_tokens: Mapped[int] = mapped_column(BigInteger)
-    lost_generation_tokens: Mapped[int] = mapped_column(BigInteger)
-    lost_picodollars: Mapped[int] = mapped_column(BigInteger)
+    lost_generations: Mapped[int] = mapped_column(LargeWhole)
+    lost_prompt_tokens: Mapped[int] = mapped_column(LargeWhole)
+    lost_generation_tokens: Mapped[int] = mapped_column(LargeWhole)
+    lost_picodollars: Mapped[int] = mapped_column(LargeWhole)
 
 
 class RequestRow(Base):

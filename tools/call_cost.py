@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tools.cost import CostModel
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.token_use import Call, calls_of, samples_alone
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class CallCost(CostModel):
 
     def __post_init__(self) -> None:
         if not isinstance(self.every_call, bool):
-            raise InvalidInput(f"{self.name}.every_call", f"must be true or false, got {self.every_call!r}")
+            raise InvalidInput(f"{self.name}.every_call", f"must be true or false, got {shortened(self.every_call)}")
 
     @abstractmethod
     def call(self, subtask: Subtask, model: Model, call: Call) -> float:

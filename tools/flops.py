@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.call_cost import CallCost
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import require_positive
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class FlopsCost(CallCost):
         for name in ("base_parameters", "base_prompt_tokens", "base_generation_tokens"):
             require_positive(f"FlopsCost.{name}", getattr(self, name))
         if not isinstance(self.attention, bool):
-            raise InvalidInput("FlopsCost.attention", f"must be true or false, got {self.attention!r}")
+            raise InvalidInput("FlopsCost.attention", f"must be true or false, got {shortened(self.attention)}")
 
     @property
     def formula(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from tools.errors import InvalidInput
+from tools.text import shortened
 
 T = TypeVar("T")
 
@@ -31,7 +32,10 @@ def hypervolume(points: Sequence[tuple[float, float]], least: float, most: float
     weigh the same. Raises InvalidInput on an empty interval, or one below zero with `log`.
     """
     if not least < most or (log and least <= 0):
-        raise InvalidInput("least", f"must be below most{' and above zero' if log else ''}, got {least!r} and {most!r}")
+        raise InvalidInput(
+            "least",
+            f"must be below most{' and above zero' if log else ''}, got {shortened(least)} and {shortened(most)}",
+        )
     scale = math.log if log else float
     area = 0.0
     steps = front([point for point in points if point[0] <= most], lambda point: point[0], lambda point: point[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from tools.cost import BUDGET_TOLERANCE, CostModel, within_budget
 from tools.declared import names_misfits
 from tools.errors import BudgetExceeded, InvalidInput
 from tools.text import shortened
-from tools.validation import require_instance, require_instances
+from tools.validation import is_number, require_instance, require_instances
 
 if TYPE_CHECKING:
     from tools.space import Allocation, Choice, SearchSpace, Subtask
@@ -32,7 +31,7 @@ class Cap:
 
     def __post_init__(self) -> None:
         require_instance("cap cost", self.cost, CostModel)
-        if isinstance(self.limit, bool) or not isinstance(self.limit, int | float) or math.isnan(self.limit):
+        if not is_number(self.limit):
             raise InvalidInput(f"cap {self.cost.name}", f"must be a number, got {shortened(self.limit)}")
 
     @property
@@ -53,7 +52,7 @@ class Limits:
     caps: Sequence[Cap] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.budget, bool) or not isinstance(self.budget, int | float) or math.isnan(self.budget):
+        if not is_number(self.budget):
             raise InvalidInput("budget", f"must be a number, got {shortened(self.budget)}")
         require_instance("cost", self.cost, CostModel)
         require_instances("caps", self.caps, Cap)

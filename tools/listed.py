@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from tools.errors import InvalidAllocation, InvalidInput
+from tools.text import shortened
 
 T = TypeVar("T")
 
@@ -14,14 +15,14 @@ T = TypeVar("T")
 def listed_strategies(field: str, names: Sequence[str]) -> tuple[str, ...]:
     """The names, once checked; whether each is registered is the task's to check. Raises InvalidInput."""
     if not _is_list(names) or not all(isinstance(name, str) and name for name in names):
-        raise InvalidInput(field, f"must be a list of names, got {names!r}")
+        raise InvalidInput(field, f"must be a list of names, got {shortened(names)}")
     return _distinct(field, names)
 
 
 def listed_temperatures(field: str, values: Sequence[float]) -> tuple[float, ...]:
     """The temperatures as floats, once checked. Raises InvalidInput."""
     if not _is_list(values) or not all(_is_temperature(value) for value in values):
-        raise InvalidInput(field, f"must be a list of numbers of zero or more, got {values!r}")
+        raise InvalidInput(field, f"must be a list of numbers of zero or more, got {shortened(values)}")
     # Adding zero turns -0.0 into 0.0: temperatures are part of the samples' addresses.
     return _distinct(field, [float(value) + 0.0 for value in values])
 
@@ -31,7 +32,7 @@ def listed(field: str, value: object, candidates: Sequence[T]) -> T | None:
     if not candidates:
         if value is None:
             return None
-        raise InvalidAllocation(field, f"is not searched here, the task decides; leave it out, got {value!r}")
+        raise InvalidAllocation(field, f"is not searched here, the task decides; leave it out, got {shortened(value)}")
     if value is None:
         raise InvalidAllocation(field, f"is missing; use one of: {', '.join(map(str, candidates))}")
     for candidate in candidates:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tools.call_cost import CallCost
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ class PriceCost(CallCost):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not is_count(self.examples):
-            raise InvalidInput("PriceCost.examples", f"must be a whole number of 1 or more, got {self.examples!r}")
+            raise InvalidInput(
+                "PriceCost.examples", f"must be a whole number of 1 or more, got {shortened(self.examples)}"
+            )
         if not isinstance(self.shared_prompt, bool):
-            raise InvalidInput("PriceCost.shared_prompt", f"must be true or false, got {self.shared_prompt!r}")
+            raise InvalidInput("PriceCost.shared_prompt", f"must be true or false, got {shortened(self.shared_prompt)}")
 
     @property
     def formula(self) -> str:

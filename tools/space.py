@@ -14,6 +14,7 @@ from tools.declared import names_misfits
 from tools.errors import InvalidAllocation, InvalidInput, UnknownName
 from tools.limits import Cap, Limits
 from tools.listed import listed, listed_strategies, listed_temperatures
+from tools.text import shortened
 from tools.validation import (
     is_count,
     require_count,
@@ -360,7 +361,9 @@ class SearchSpace:
             if isinstance(samples, float) and samples.is_integer():
                 samples = int(samples)
             if not is_count(samples):
-                raise InvalidAllocation(f"{name}.samples", f"must be a whole number of 1 or more, got {samples!r}")
+                raise InvalidAllocation(
+                    f"{name}.samples", f"must be a whole number of 1 or more, got {shortened(samples)}"
+                )
             choices[str(name)] = Choice(model, samples, value.get("strategy"), value.get("temperature"))
         return self.validate(choices)
 

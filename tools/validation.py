@@ -30,6 +30,11 @@ def is_finite(value: object) -> bool:
         return False
 
 
+def is_number(value: object) -> bool:
+    """Whether the value is a number that a float can hold, or an infinity; neither a bool nor "not a number" is."""
+    return is_finite(value) or (isinstance(value, float) and math.isinf(value))
+
+
 def require_instance(field: str, value: object, kind: type) -> None:
     """Raises InvalidInput unless the value is one of this class."""
     if not isinstance(value, kind):

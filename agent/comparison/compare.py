@@ -12,6 +12,7 @@ from agent.comparison.result import Comparison
 from agent.comparison.run import build_search
 from tools.declared import names_misfits
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 ONE_PROBLEM = "it is one problem, whose seeds vary the searchers alone"
@@ -66,7 +67,7 @@ def compare(
         tie_tolerance=tie_tolerance,
     )
     if workers is not None and not is_count(workers):
-        raise InvalidInput("workers", f"must be a whole number of 1 or more, got {workers!r}")
+        raise InvalidInput("workers", f"must be a whole number of 1 or more, got {shortened(workers)}")
     truths = check_plan(plan)
     runs = run_plan(plan, workers or available_processors(), report or _silent)
     return Comparison(plan, tuple(runs), truths)

@@ -10,6 +10,7 @@ from typing import Any
 from agent.comparison.budgets import BUDGET_WORDS
 from tools.declared import names_misfits
 from tools.errors import InvalidInput, UnknownName
+from tools.text import shortened
 from tools.validation import is_count, require_count, require_instance, require_name, require_plain
 
 MOST_RUNS = 1_000_000
@@ -84,9 +85,9 @@ class Plan:
         for name in ("within", "tie_tolerance"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-                raise InvalidInput(name, f"must be a number from 0 to below 1, got {value!r}")
+                raise InvalidInput(name, f"must be a number from 0 to below 1, got {shortened(value)}")
         if not all(is_count(trial) for trial in self.checkpoints):
-            raise InvalidInput("checkpoints", f"must be whole numbers of 1 or more, got {self.checkpoints!r}")
+            raise InvalidInput("checkpoints", f"must be whole numbers of 1 or more, got {shortened(self.checkpoints)}")
         object.__setattr__(self, "checkpoints", tuple(sorted({c for c in self.checkpoints if c <= self.trials})))
         _require_distinct("tasks", [entry.label for entry in self.tasks])
         _require_distinct("searchers", [entry.label for entry in self.searchers])
@@ -139,4 +140,6 @@ def _check_budget(budget: float | str) -> None:
         if budget not in BUDGET_WORDS:
             raise UnknownName("budgets", budget, BUDGET_WORDS)
     elif isinstance(budget, bool) or not (math.isfinite(budget) and budget > 0):
-        raise InvalidInput("budgets", f"must be numbers above zero or {', '.join(BUDGET_WORDS)}, got {budget!r}")
+        raise InvalidInput(
+            "budgets", f"must be numbers above zero or {', '.join(BUDGET_WORDS)}, got {shortened(budget)}"
+        )

@@ -14,6 +14,7 @@ from tools.curves import fit_curve
 from tools.errors import InvalidInput
 from tools.history import history_rows, stage_points
 from tools.space import Allocation
+from tools.text import shortened
 from tools.trial import Trial
 from tools.validation import is_count
 
@@ -112,7 +113,7 @@ class AgentFunctions:
     def _history(self, arguments: Mapping[str, Any]) -> list[dict[str, object]]:
         limit = arguments.get("limit", MOST_ROWS)
         if not is_count(limit):
-            raise InvalidInput("limit", f"must be a whole number from 1 to {MOST_ROWS}, got {limit!r}")
+            raise InvalidInput("limit", f"must be a whole number from 1 to {MOST_ROWS}, got {shortened(limit)}")
         wanted = _parts(arguments)
         chosen: Sequence[Trial] = self.trials
         if wanted:

@@ -14,6 +14,7 @@ from agent.planner.searcher import PlannerSearcher
 from agent.searcher import Problem, Proposal
 from tools.errors import InvalidInput
 from tools.space import Allocation
+from tools.text import shortened
 from tools.trial import Guideline, Trial
 
 REPLACED = "planner (replacement)"
@@ -37,7 +38,7 @@ class LlmSearcher(AgentSearcher):
         Raises InvalidInput.
         """
         if not isinstance(forecast, bool):
-            raise InvalidInput("forecast", f"must be true or false, got {forecast!r}")
+            raise InvalidInput("forecast", f"must be true or false, got {shortened(forecast)}")
         self._forecast = Forecast(problem) if forecast else None
         super().__init__(problem, seed, **options)
         self._planner = PlannerSearcher(problem, seed)

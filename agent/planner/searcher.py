@@ -15,6 +15,7 @@ from agent.searcher import Problem, Proposal, Searcher
 from tools.errors import InvalidInput
 from tools.history import completed
 from tools.space import Allocation
+from tools.text import shortened
 from tools.trial import Guideline, Trial
 
 
@@ -94,5 +95,5 @@ def _numbers(without: object) -> set[int]:
     listed = list(without) if isinstance(without, list | tuple | set | frozenset) else [without]
     numbers = {number for number in listed if isinstance(number, int) and not isinstance(number, bool)}
     if len(numbers) < len(listed) or not numbers <= {1, 2, 3}:
-        raise InvalidInput("without", f"names insights by number (1, 2 or 3), once each, got {without!r}")
+        raise InvalidInput("without", f"names insights by number (1, 2 or 3), once each, got {shortened(without)}")
     return numbers

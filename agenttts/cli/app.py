@@ -16,7 +16,8 @@ from typer.core import TyperGroup
 from agenttts.cli.completion import DEFAULT_STORAGE, STORAGE_ENV
 from agenttts.cli.streams import log_to_stderr, tolerate_any_text
 from tools.declared import unusable_path
-from tools.errors import AgentttsError, InvalidInput, SessionInterrupted, SpendingCapReached
+from tools.errors import LONGEST_PROBLEM, AgentttsError, InvalidInput, SessionInterrupted, SpendingCapReached
+from tools.text import one_line
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 LOG = logging.getLogger(__name__)
@@ -195,4 +196,4 @@ def _usage(error: typer.TyperException) -> str:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     field = f"{context.command_path}: " if context else ""
     hint = f"; see `{context.command_path} --help`" if context else ""
-    return f"{field}{' '.join(message.split()).rstrip('.')}{hint}"
+    return f"{field}{one_line(message, LONGEST_PROBLEM).rstrip('.')}{hint}"

@@ -11,6 +11,7 @@ from environment.backends.keys import key_of
 from environment.backends.providers import AZURE, provider_of
 from tools.declared import names_misfits
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import require_count, require_instance, require_positive
 
 UNANSWERED = ("empty", "fail")
@@ -58,7 +59,7 @@ class Endpoint:
             raise InvalidInput("endpoint.base_url", problem.format(key_env=self.key_env))
         if self.unanswered not in UNANSWERED:
             raise InvalidInput(
-                "endpoint.unanswered", f"must be one of {', '.join(UNANSWERED)}, got {self.unanswered!r}"
+                "endpoint.unanswered", f"must be one of {', '.join(UNANSWERED)}, got {shortened(self.unanswered)}"
             )
         if problem := self._version_problem():
             raise InvalidInput("endpoint.api_version", problem)

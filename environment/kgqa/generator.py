@@ -25,6 +25,7 @@ from environment.kgqa.world import (
     World,
 )
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 MAX_GOLD = 4
@@ -65,11 +66,13 @@ def generate_examples(count: int, seed: int, *, candidates: int = 12) -> list[Kg
     the same examples, and a longer list starts with a shorter one. Raises InvalidInput.
     """
     if not is_count(count):
-        raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
+        raise InvalidInput("count", f"must be a whole number of 1 or more, got {shortened(count)}")
     if not isinstance(seed, int) or seed < 0:
-        raise InvalidInput("seed", f"must be a whole number of 0 or more, got {seed!r}")
+        raise InvalidInput("seed", f"must be a whole number of 0 or more, got {shortened(seed)}")
     if not is_count(candidates) or not CANDIDATES[0] <= candidates <= CANDIDATES[1]:
-        raise InvalidInput("candidates", f"must be from {CANDIDATES[0]} to {CANDIDATES[1]}, got {candidates!r}")
+        raise InvalidInput(
+            "candidates", f"must be from {CANDIDATES[0]} to {CANDIDATES[1]}, got {shortened(candidates)}"
+        )
     return [_example(KINDS[number % len(KINDS)], (seed, number), candidates) for number in range(count)]
 
 

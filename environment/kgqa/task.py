@@ -13,6 +13,7 @@ from environment.live_task import example_count, live_task, split_examples
 from environment.pipeline_task import Listed, Split
 from environment.task import Stage, Task
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 DESCRIPTION = (
@@ -129,7 +130,7 @@ def _read(source: str, path: str, answers: str, gold: str, candidates: int) -> t
         raise InvalidInput("path", f"{path}: none of its {loaded.left_out} records has an answer and gold triples")
     fewest = min(len(example.gold) for example in loaded.examples)
     if not is_count(candidates) or candidates < fewest:
-        raise InvalidInput("candidates", f"must be a whole number of {fewest} or more, got {candidates!r}")
+        raise InvalidInput("candidates", f"must be a whole number of {fewest} or more, got {shortened(candidates)}")
     fitting = [example for example in loaded.examples if len(example.gold) <= candidates]
     left_out = loaded.left_out + len(loaded.examples) - len(fitting)
     note = f" {left_out} records of the file without an answer or with no or too many gold triples are left out."

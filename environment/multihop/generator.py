@@ -12,6 +12,7 @@ import numpy as np
 from environment.invented_names import InventedNames
 from environment.multihop.example import MultihopExample
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 
@@ -141,9 +142,9 @@ def generate_examples(count: int, seed: int, *, candidates: int = 8) -> list[Mul
     examples, and a longer list starts with a shorter one. Raises InvalidInput.
     """
     if not is_count(count):
-        raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
+        raise InvalidInput("count", f"must be a whole number of 1 or more, got {shortened(count)}")
     if not 4 <= candidates <= 12:
-        raise InvalidInput("candidates", f"must be from 4 to 12, got {candidates!r}")
+        raise InvalidInput("candidates", f"must be from 4 to 12, got {shortened(candidates)}")
     examples: list[MultihopExample] = []
     asked: set[str] = set()
     for number in range(count):

@@ -18,6 +18,7 @@ from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap
 from tools.registry import check_options
 from tools.space import Model, SearchSpace, Subtask
+from tools.text import shortened
 from tools.validation import is_count
 
 TOKENS_OVER_TYPICAL = 4
@@ -97,10 +98,12 @@ def split_of(examples: Sequence[Example], search: int | None, held_out: int | No
         raise InvalidInput("examples", f"are {total}; at least 2 are needed, one of them held out")
     wanted = total // 2 if search is None else search
     if not is_count(wanted) or wanted >= total:
-        raise InvalidInput("search", f"must be from 1 to {total - 1}, so that some are held out, got {wanted!r}")
+        raise InvalidInput(
+            "search", f"must be from 1 to {total - 1}, so that some are held out, got {shortened(wanted)}"
+        )
     rest = total - wanted if held_out is None else held_out
     if not is_count(rest) or rest > total - wanted:
-        raise InvalidInput("held_out", f"must be from 1 to {total - wanted}, the examples left, got {rest!r}")
+        raise InvalidInput("held_out", f"must be from 1 to {total - wanted}, the examples left, got {shortened(rest)}")
     return Split(examples[:wanted], examples[wanted : wanted + rest])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.sample import Message
+from tools.text import shortened
 
 ROLES = {
     "system": "system",
@@ -43,7 +44,7 @@ def _message(message: Any) -> Message:
     else:
         role, content = getattr(message, "type", None), getattr(message, "content", None)
     if role not in ROLES:
-        raise ValueError(f"a message's role must be one of {', '.join(ROLES)}, got {role!r}")
+        raise ValueError(f"a message's role must be one of {', '.join(ROLES)}, got {shortened(role)}")
     return Message(ROLES[role], _text(content))
 
 

@@ -19,6 +19,7 @@ from environment.prompt_template import PLAIN_TEXT
 from environment.task import Stage
 from storage.sample import Message, SamplingParameters
 from tools.errors import AgentttsError, PipelineError
+from tools.text import shortened
 
 LOG = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class PipelineStage(Stage):
         with self._naming("metric", example):
             score = float(self.scoring(output, example))
             if not 0 <= score <= 1:
-                raise ValueError(f"a score must be from 0 to 1, got {score!r}")
+                raise ValueError(f"a score must be from 0 to 1, got {shortened(score)}")
             return score
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from tools.errors import AgentttsError, InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 BUBBLEWRAP, NAMESPACES, LANDLOCK, LIMITS = "bubblewrap", "namespaces", "landlock", "limits"
@@ -44,9 +45,9 @@ class Limits:
             value = getattr(self, field.name)
             if field.name == "wall_seconds":
                 if not isinstance(value, int | float) or not 0 < value < float("inf"):
-                    raise InvalidInput(field.name, f"must be a number of seconds above 0, got {value!r}")
+                    raise InvalidInput(field.name, f"must be a number of seconds above 0, got {shortened(value)}")
             elif not is_count(value):
-                raise InvalidInput(field.name, f"must be a whole number of 1 or more, got {value!r}")
+                raise InvalidInput(field.name, f"must be a whole number of 1 or more, got {shortened(value)}")
 
 
 @dataclass(frozen=True, slots=True)

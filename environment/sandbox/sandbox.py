@@ -29,6 +29,7 @@ from environment.sandbox.limits import (
 from environment.sandbox.machine import bubblewrap, drops, place_for, temporary_folder
 from environment.sandbox.order import Order, stays_inside
 from tools.errors import InvalidInput, UnknownName
+from tools.text import shortened
 from tools.validation import is_count
 
 CODE = Path(environment.__file__).parents[1]
@@ -48,7 +49,7 @@ class Sandbox:
     def __init__(self, limits: Limits | None = None, isolation: str = STRONGEST, *, workers: int | None = None) -> None:
         """Tries the isolation out. Raises InvalidInput where it is not to be had, with the reason."""
         if workers is not None and not is_count(workers):
-            raise InvalidInput("workers", f"must be a whole number of 1 or more, got {workers!r}")
+            raise InvalidInput("workers", f"must be a whole number of 1 or more, got {shortened(workers)}")
         self.limits = limits or Limits()
         self.isolation = _resolve(isolation)
         self._slots = threading.BoundedSemaphore(workers or os.cpu_count() or 1)

@@ -18,6 +18,7 @@ from tools.cost import CostModel
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost
 from tools.space import Allocation
+from tools.text import shortened
 from tools.trial import StageScore
 from tools.validation import is_count
 
@@ -33,10 +34,10 @@ class SimulatedProblem:
 
     def __init__(self, family: Family, draw: int = 0, *, search_examples: int = 50, held_out_examples: int = 500):
         if isinstance(draw, bool) or not isinstance(draw, int) or draw < 0:
-            raise InvalidInput("draw", f"must be a whole number of 0 or more, got {draw!r}")
+            raise InvalidInput("draw", f"must be a whole number of 0 or more, got {shortened(draw)}")
         for field, count in (("search_examples", search_examples), ("held_out_examples", held_out_examples)):
             if not is_count(count):
-                raise InvalidInput(field, f"must be a whole number of 1 or more, got {count!r}")
+                raise InvalidInput(field, f"must be a whole number of 1 or more, got {shortened(count)}")
         self.family = family
         self.draw = draw
         self.space = family.space()

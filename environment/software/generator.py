@@ -14,6 +14,7 @@ from environment.software.assignments_numbers import NUMBER_KINDS
 from environment.software.assignments_text import TEXT_KINDS
 from environment.software.example import Check, SoftwareExample
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 PUBLIC, HIDDEN = 3, 8
@@ -36,7 +37,7 @@ def generate_examples(count: int, seed: int) -> list[SoftwareExample]:
     InvalidInput.
     """
     if not is_count(count):
-        raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
+        raise InvalidInput("count", f"must be a whole number of 1 or more, got {shortened(count)}")
     examples: list[SoftwareExample] = []
     told: set[str] = set()
     used_up: set[Kind] = set()

@@ -14,6 +14,7 @@ from environment.strategy import Draw, StageRun, Strategy, sample_request
 from environment.task import Stage
 from storage.sample import Sample
 from tools.errors import InvalidInput, PipelineError
+from tools.text import shortened
 
 Verifier = Callable[[Any, Any, Mapping[str, Any]], float | Awaitable[float]]
 """verify(output, example, upstream) gives a number, higher for a better output; pure. It may be async.
@@ -73,7 +74,7 @@ def verifier_of(stage: Stage) -> Verifier:
     if not verifier:
         raise InvalidInput(field, "missing: best-of-n needs a function that rates outputs; or use best-of-n-judge")
     if not callable(verifier):
-        raise InvalidInput(field, f"must be a function verify(output, example, upstream), got {verifier!r}")
+        raise InvalidInput(field, f"must be a function verify(output, example, upstream), got {shortened(verifier)}")
     found: Verifier = verifier
     return found
 

@@ -15,6 +15,7 @@ import numpy as np
 from environment.taskbench.catalogue import JOININGS, KINDS, OPENINGS, SHOWN, WORDS, ToolKind
 from environment.taskbench.example import Argument, AutomationExample, Call, Tool
 from tools.errors import InvalidInput
+from tools.text import shortened
 from tools.validation import is_count
 
 Picked = TypeVar("Picked")
@@ -74,9 +75,11 @@ def generate_examples(count: int, seed: int, *, candidates: int = 6) -> list[Aut
     shorter one. Raises InvalidInput.
     """
     if not is_count(count):
-        raise InvalidInput("count", f"must be a whole number of 1 or more, got {count!r}")
+        raise InvalidInput("count", f"must be a whole number of 1 or more, got {shortened(count)}")
     if not is_count(candidates) or not FEWEST_CANDIDATES <= candidates <= len(KINDS):
-        raise InvalidInput("candidates", f"must be from {FEWEST_CANDIDATES} to {len(KINDS)}, got {candidates!r}")
+        raise InvalidInput(
+            "candidates", f"must be from {FEWEST_CANDIDATES} to {len(KINDS)}, got {shortened(candidates)}"
+        )
     graph = generate_tool_graph(seed)
     examples: list[AutomationExample] = []
     asked: set[str] = set()

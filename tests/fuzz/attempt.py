@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agenttts.cli.app import main
-from tools.errors import AgentttsError
+from tools.errors import AgentttsError, InvalidInput
 
 LONGEST_LINE = 2_000
 """Characters of a message that a person still reads."""
@@ -79,7 +79,7 @@ def broken_by_command(arguments: Sequence[str], folder: Path) -> str:
         return not_one_line(_heading(told) if "check" in arguments else told, ended.err.startswith("Error: "))
     if ended.code == 1 and ended.out and not ended.err and arguments[0] in ("replay", "doctor"):
         return ""  # done, and what was looked at is not as it should be
-    if ended.code == 1 and ended.err.startswith("Failed: database "):
+    if ended.code == 1 and ended.err.startswith("Failed: database"):
         return "" if ended.err.count("\n") == 1 else f"not one line: {ended.err}"
     return f"exit code {ended.code}: {ended.err[-LONGEST_LINE:]}"
 
@@ -89,8 +89,10 @@ def broken_by_call(call: Callable[[], Any], folder: Path) -> str:
     try:
         with contextlib.chdir(folder), in_time():
             call()
-    except AgentttsError as error:
+    except InvalidInput as error:
         return not_one_line(f"{error}\n")
+    except AgentttsError as error:
+        return "" if "\n" not in str(error) else f"not one line: {error}"
     except Hung:
         return f"hung for {SECONDS} s"
     except BaseException as error:  # noqa: BLE001 - that is what is looked for
