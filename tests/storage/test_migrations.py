@@ -44,11 +44,16 @@ TIME = "2026-01-02 03:04:05.000000+00:00"
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """An empty database."""
     opened = sa.create_engine(parse_url(POSTGRESQL if request.param == "postgresql" else tmp_path / "old.db"))
+    empty(opened)  # other tests may have used the server before
     yield opened
-    tables = sa.MetaData()
-    tables.reflect(opened)
-    tables.drop_all(opened)
+    empty(opened)
     opened.dispose()
+
+
+def empty(engine: sa.Engine) -> None:
+    tables = sa.MetaData()
+    tables.reflect(engine)
+    tables.drop_all(engine)
 
 
 def migrate(engine: sa.Engine, revision: str, *, back: bool = False) -> None:
