@@ -377,5 +377,8 @@ def _trial(row: TrialRow) -> Trial:
 
 
 def _evaluation(row: EvaluationRow) -> Evaluation:
-    scores = {s["subtask"]: StageScore(s["metric"], s["mean"], tuple(s["per_example"])) for s in row.stage_scores}
+    scores = {
+        s["subtask"]: StageScore(s["metric"], float(s["mean"]), tuple(map(float, s["per_example"])))
+        for s in row.stage_scores
+    }
     return Evaluation(row.label, Allocation.from_dict(row.allocation), row.split, row.cost, scores)

@@ -88,7 +88,7 @@ class Database:
         try:
             with self._turn, Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except DBAPIError as error:
+        except (DBAPIError, UnicodeDecodeError) as error:
             raise unusable(self.engine.url, error) from error
         except UnwrittenValue as error:
             raise StorageError(f"database {self.url}: {error}; restore a copy") from error

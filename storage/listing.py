@@ -66,7 +66,13 @@ def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0)
         .order_by(SessionRow.created.desc(), SessionRow.id)
     )
     with database.reading() as session:
-        rows = session.execute(query).all()
+        try:
+            rows = session.execute(query).all()
+        except ValueError as error:  # a moment that is none
+            problem = one_line(str(error), SHOWN)
+            raise StorageError(
+                f"database {database.url}: its sessions cannot be read ({problem}); restore a copy"
+            ) from error
     at_work = Workers(database).counts([row.id for row, *_ in rows if row.state in AT_WORK])
     return [
         Listed(record_of(row), planned or 0, complete or 0, best, at_work.get(row.id, 0))

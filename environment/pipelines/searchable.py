@@ -73,7 +73,7 @@ class SearchablePipeline:
         self._counts = (search, held_out, shuffle)
         self._description = description
         self._sources = (tuple(endpoints), recording, connect)
-        self._strategies = (strategy,) if isinstance(strategy, str) else tuple(strategy)
+        self._strategies = _strategies_of(strategy)
         self._space = (max_samples, sample_counts)
         self._cost = cost
         self._budget = budget
@@ -166,7 +166,7 @@ class SearchablePipeline:
         """A stage's own strategies, by default the pipeline's."""
         if strategy is None:
             return self._strategies
-        return (strategy,) if isinstance(strategy, str) else tuple(strategy)
+        return _strategies_of(strategy)
 
     def _split(self) -> Split:
         search, held_out, shuffle = self._counts
@@ -180,6 +180,13 @@ class SearchablePipeline:
         if recording:
             return recording_source(self.models, recording, Path.cwd())
         return endpoint_source(self.models, endpoints)
+
+
+def _strategies_of(given: str | Sequence[str]) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not names:
+        raise InvalidInput("strategy", "must name at least one, such as fusion")
+    return names
 
 
 def _rows(examples: str | Path | Sequence[Any], name: str) -> Sequence[Example]:
