@@ -60,7 +60,7 @@ def standing(url: str | Path) -> Standing:
                 return found
             counts = [connection.scalar(select(func.count()).select_from(row)) for row in (SessionRow, SampleRow)]
             return Standing(shown, True, revision, newest, *counts)
-    except DBAPIError as error:
+    except (DBAPIError, UnicodeDecodeError) as error:
         raise unusable(parsed, error) from error
     finally:
         engine.dispose()
