@@ -102,7 +102,8 @@ class Turns:
                 await self._round()
 
     async def _round(self) -> None:
-        asked = dict(self._waiting)
+        # Who got the turn, but has not yet run since, still stands among those who wait.
+        asked = {key: wait for key, wait in self._waiting.items() if not wait.turn.done()}
         returned, self._returned = self._returned - asked.keys(), self._returned & asked.keys()
         try:
             ours, stored = await asyncio.to_thread(self._take, list(asked), returned)
