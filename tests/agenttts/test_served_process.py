@@ -206,7 +206,7 @@ def test_beyond_what_may_wait_clients_are_told_to_come_back(server: Served) -> N
             refused |= set(select.select(clients, [], [], 20)[0])
         assert all(says_come_back(all_of(client), b"429") for client in refused)
         until(lambda: one_more_is_refused(server))
-        assert server.model.in_flight == 1
+        until(lambda: server.model.in_flight == 1)
         server.go_on()
         assert all(all_of(client).startswith(b"HTTP/1.1 200 ") for client in clients if client not in refused)
     assert server.model.most_in_flight == 1
