@@ -193,6 +193,7 @@ def test_slow_clients_lose_their_connection(server: Served) -> None:
     server.is_answered()
 
 
+@pytest.mark.slow
 def test_beyond_what_may_wait_clients_are_told_to_come_back(server: Served) -> None:
     before, over = len(server.model.bodies), 5
     server.hold()
