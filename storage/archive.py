@@ -19,6 +19,7 @@ from storage.evaluation import Evaluation
 from storage.fault import FaultSum
 from storage.faults import SessionFaults
 from storage.listing import record_of
+from storage.sample import most_drawn
 from storage.schema import (
     EvaluationDrawsRow,
     EvaluationRow,
@@ -130,6 +131,11 @@ class Archive:
                 known = [row.id for row in session.scalars(newest.limit(5))]
                 raise UnknownSession(name, known, ambiguous=len(matches) > 1)
             return record_of(matches[0])
+
+    def holds(self, session_id: str) -> bool:
+        """Whether a session with exactly this id is stored."""
+        with self._database.reading() as session:
+            return session.scalar(select(SessionRow.id).where(SessionRow.id == session_id)) is not None
 
     def state(self, session_id: str) -> SessionState:
         """Where the session with exactly this id stands."""
@@ -291,12 +297,8 @@ class Archive:
         """The most samples of each request, by its key, that a trial or an evaluation of the session drew."""
         trials = select(TrialDrawsRow.draws).join(TrialRow).where(TrialRow.session_id == session_id)
         evaluations = select(EvaluationDrawsRow.draws).where(EvaluationDrawsRow.session_id == session_id)
-        most: dict[str, int] = {}
         with self._database.reading() as session:
-            for draws in chain(session.scalars(trials), session.scalars(evaluations)):
-                for key, count in draws.items():
-                    most[key] = max(count, most.get(key, 0))
-        return most
+            return most_drawn(chain(session.scalars(trials), session.scalars(evaluations)))
 
     def spending(self, session_id: str) -> SpendingRecord:
         """What the session may spend and has spent, over all of its runs."""

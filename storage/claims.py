@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from sqlalchemy import delete, select
 
 from storage.database import Database
 from storage.inserting import insert
+from storage.parts import in_parts
 from storage.schema import ClaimRow
 from storage.workers import without_worker
-
-KEYS_PER_QUERY = 500
 
 
 class Claims:
@@ -26,11 +25,11 @@ class Claims:
         # Keys in one order everywhere, or two workers could wait for each other.
         wanted = sorted(keys)
         with self._database.transaction() as session:
-            for given_back in _chunks(sorted(release)):
+            for given_back in in_parts(sorted(release)):
                 mine = ClaimRow.worker == self._worker
                 session.execute(delete(ClaimRow).where(ClaimRow.key.in_(given_back), mine))
             held: set[str] = set()
-            for chunk in _chunks(wanted):
+            for chunk in in_parts(wanted):
                 session.execute(delete(ClaimRow).where(ClaimRow.key.in_(chunk), without_worker(ClaimRow.worker)))
                 session.execute(
                     insert(session, ClaimRow).on_conflict_do_nothing(),
@@ -39,7 +38,3 @@ class Claims:
                 mine = ClaimRow.worker == self._worker
                 held.update(session.scalars(select(ClaimRow.key).where(ClaimRow.key.in_(chunk), mine)))
         return held
-
-
-def _chunks(keys: list[str]) -> Iterable[list[str]]:
-    return (keys[start : start + KEYS_PER_QUERY] for start in range(0, len(keys), KEYS_PER_QUERY))

@@ -1,4 +1,4 @@
-"""Many sessions at a glance, in one query."""
+"""Many sessions at a glance, in a few queries, however many there are."""
 
 from __future__ import annotations
 

@@ -112,6 +112,15 @@ class Sample:
     mean_logprob: float | None = None
 
 
+def most_drawn(draws: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The most samples of each request that one of the draws had, by the request's key."""
+    most: dict[str, int] = {}
+    for drawn in draws:
+        for key, count in drawn.items():
+            most[key] = max(count, most.get(key, 0))
+    return most
+
+
 class SampleSource(Protocol):
     """Anything that holds samples by content address: the SampleStore, a recorded benchmark."""
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.inserting import insert
+from storage.parts import in_parts
 from storage.sample import GenerationRequest, Sample
 from storage.schema import RequestRow, SampleRow, now
 from storage.spending import SessionSpending
 
-T = TypeVar("T")
-
-KEYS_PER_QUERY = 500
 ROWS_PER_INSERT = 1000
 
 
@@ -45,7 +42,7 @@ class SampleStore:
             row.mean_logprob,
         )
         with self._database.reading() as session:
-            for chunk in _chunks(keys, KEYS_PER_QUERY):
+            for chunk in in_parts(keys):
                 for row_ in session.execute(select(*columns).where(row.key.in_(chunk))):
                     found.setdefault(row_[0], {})[row_[1]] = Sample(*row_[2:])
         return found
@@ -88,11 +85,5 @@ class SampleStore:
 
 def _insert_new(session: Session, table: type[RequestRow | SampleRow], rows: Sequence[dict[str, Any]]) -> None:
     statement = insert(session, table).on_conflict_do_nothing()
-    for chunk in _chunks(rows, ROWS_PER_INSERT):
+    for chunk in in_parts(rows, ROWS_PER_INSERT):
         session.execute(statement, chunk)
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

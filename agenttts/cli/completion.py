@@ -28,9 +28,9 @@ def cost_names(incomplete: str) -> Iterator[str]:
 
 def session_ids(incomplete: str) -> Iterator[tuple[str, str]]:
     """The newest sessions of the usual database, each with what it searched; none where it cannot be read."""
-    from storage.archive import Archive
     from storage.database import Database
     from storage.inspection import standing
+    from storage.listing import listed_sessions
     from tools.errors import AgentttsError
 
     yield from ((name, "the newest session") for name in (LAST,) if name.startswith(incomplete))
@@ -40,10 +40,10 @@ def session_ids(incomplete: str) -> Iterator[tuple[str, str]]:
         if not standing(url).up_to_date:
             return
         with Database.open(url) as database:
-            sessions = Archive(database).sessions()
+            listed = listed_sessions(database, SESSIONS_SHOWN)
     except AgentttsError:
         return
-    for record in sessions[:SESSIONS_SHOWN]:
+    for record in (one.record for one in listed):
         if record.id.startswith(incomplete):
             yield record.id, f"{record.config.task}, {record.config.searcher}, {record.state}"
 

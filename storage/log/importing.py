@@ -28,7 +28,7 @@ def import_session(database: Database, path: Path, *, recommended: str) -> tuple
     sound, for a session of the same id that is not the same, and for a sample of which the database holds another.
     """
     log = read_log(path)
-    if any(record.id == log.record.id for record in Archive(database).sessions()):
+    if Archive(database).holds(log.record.id):
         _require_same(database, log, recommended)
         return Archive(database).session(log.record.id), False
     with database.joined() as joined:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -27,6 +26,7 @@ from storage.log.values import (
     spending_fields,
     trial_fields,
 )
+from storage.parts import in_parts
 from storage.sample import Sample
 from storage.samples import SampleStore
 from storage.schema import EvaluationDrawsRow, RequestRow, SampleDigestRow, TrialDrawsRow, TrialRow
@@ -132,7 +132,7 @@ class _Writer:
 
     def _samples(self) -> None:
         store = SampleStore(self._database)
-        for keys in _chunks(sorted(self._drawn)):
+        for keys in in_parts(sorted(self._drawn), KEYS_AT_ONCE):
             samples, digests = store.fetch(keys), self._digests(keys)
             bodies = self._bodies(keys) if self._with_samples else {}
             for key in keys:
@@ -183,9 +183,3 @@ def _utc(moment: datetime) -> datetime:
 def _recommended(trials: Sequence[Trial], evaluations: Sequence[Evaluation], label: str) -> int | None:
     judged = next((evaluation.allocation for evaluation in evaluations if evaluation.label == label), None)
     return next((trial.number for trial in trials if judged is not None and trial.allocation == judged), None)
-
-
-def _chunks(keys: Sequence[str]) -> Iterator[list[str]]:
-    left = iter(keys)
-    while chunk := list(islice(left, KEYS_AT_ONCE)):
-        yield chunk
