@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.replay import Divergence, first_difference
-from environment.executor import Executor
+from environment.executor import runner_of
 from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
 from environment.simulated.executor import SimulatedExecutor
@@ -58,7 +58,7 @@ async def derive_scores(log: Log, task: Task, samples: MemoryStore) -> Scores:
 def _runner(task: Task, samples: MemoryStore, budget: float) -> TrialRunner:
     if task.simulated:
         return SimulatedExecutor(task, budget)
-    return (task.runner or Executor)(task, Sampler(samples, {}), budget)
+    return runner_of(task, Sampler(samples, {}), budget)
 
 
 def _logged(log: Log) -> Iterator[_Logged]:

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from environment.backend import Backend
+from environment.backend import Backend, close_all
 from environment.memory_store import MemoryStore
 from environment.pipelines.loading import as_task
 from environment.pipelines.searchable import SearchablePipeline
@@ -84,8 +84,7 @@ class Allocated:
     async def __aexit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for backend in set((self._backends or {}).values()):
-            await backend.aclose()
+        await close_all(self._backends or {})
         self._backends = None
 
     def ask(self, question: Mapping[str, Any]) -> Answer:

@@ -95,6 +95,12 @@ class Shared(Protocol):
         ...
 
 
+async def close_all(backends: Mapping[str, Backend]) -> None:
+    """Closes the backends of some models, each once, though several models may share one."""
+    for backend in set(backends.values()):
+        await backend.aclose()
+
+
 class Unlimited:
     """The sending of a request that nobody counts."""
 

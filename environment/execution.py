@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from environment.executor import Executor
+from environment.backend import close_all
+from environment.executor import runner_of
 from environment.session_sampler import session_sampler
 from environment.simulated.executor import SimulatedExecutor
 from environment.task import Task
@@ -96,15 +97,14 @@ class _Local:
             self.task, self.database, begun.session_id, begun.worker, backends, begun.drawn, begun.told
         )
         try:
-            yield (self.task.runner or Executor)(self.task, sampler, self.budget)
+            yield runner_of(self.task, sampler, self.budget)
         except BaseException as error:
             await sampler.wind_down(error)
             raise
         else:
             await sampler.flush()
         finally:
-            for backend in set(backends.values()):
-                await backend.aclose()
+            await close_all(backends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,3 +118,8 @@ class Executor(TrialRunner):
         output = await strategy.run(run, draw)
         score = await stage.judge(output, example) if stage.metric else None
         return self._memory.keep(stage, choice, example, before, output=output, score=score, draws=draws)
+
+
+def runner_of(task: Task, sampler: Sampler, budget: float) -> TrialRunner:
+    """What runs a sampled task's trials: the task's own runner, or stage by stage."""
+    return (task.runner or Executor)(task, sampler, budget)

@@ -12,7 +12,7 @@ from statistics import fmean
 import numpy as np
 
 from environment.backend import Backend
-from environment.executor import Executor
+from environment.executor import runner_of
 from environment.memory_sink import MemorySink
 from environment.sampler import Ledger, Sampler, SampleSink
 from environment.strategy import StageRun, sample_request
@@ -42,7 +42,7 @@ async def measure(
     """
     sampler = NotingSampler(store, backends)
     free = replace(task, caps=())
-    runner = (task.runner or Executor)(free, sampler, math.inf)
+    runner = runner_of(free, sampler, math.inf)
     for allocation in allocations:
         await runner.run(allocation, task.search_examples)
     if not sampler.noted:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 
-from environment.backend import Backend, Shared
+from environment.backend import Backend, Shared, close_all
 from environment.cluster.job import Job
-from environment.executor import Executor
+from environment.executor import runner_of
 from environment.sampler import Sampler
 from environment.session_sampler import session_sampler
 from environment.side_by_side import side_by_side
@@ -18,7 +18,7 @@ from environment.task import Example, Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.database import Database
 from storage.lease import Lease
-from storage.sample import Sample
+from storage.sample import Sample, most_drawn
 from tools.errors import AgentttsError
 from tools.space import Allocation
 from tools.trial import Usage
@@ -133,7 +133,7 @@ class _Open:
             self._sampler = session_sampler(
                 self.task, self.database, session_id, worker, self.backends, told=self._told
             )
-            self._runner = (self.task.runner or Executor)(self.task, self._sampler, math.inf)
+            self._runner = runner_of(self.task, self._sampler, math.inf)
         return self._runner
 
     async def run(self, runner: TrialRunner, allocation: Allocation, example: Example) -> Outcome:
@@ -155,20 +155,20 @@ class _Open:
     async def close(self) -> None:
         if self._sampler is not None:
             await self._sampler.wind_down(AgentttsError("the session stops"))
-        for backend in set(self.backends.values()):
-            await backend.aclose()
+        await close_all(self.backends)
         self._held.close()
         self.database.close()
 
 
 def share_of(outcomes: Sequence[Outcome], generated: Mapping[str, Sequence[Sample]]) -> Share:
     """What runs of single examples, in order, gave together."""
-    draws: dict[str, int] = {}
-    for outcome in outcomes:
-        for key, count in outcome.draws.items():
-            draws[key] = max(count, draws.get(key, 0))
     scores = tuple(
         {name: ExampleScore(score.metric, score.mean) for name, score in outcome.stage_scores.items()}
         for outcome in outcomes
     )
-    return Share(scores, draws, sum((outcome.usage for outcome in outcomes), Usage()), generated)
+    return Share(
+        scores,
+        most_drawn(outcome.draws for outcome in outcomes),
+        sum((outcome.usage for outcome in outcomes), Usage()),
+        generated,
+    )

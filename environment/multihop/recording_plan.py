@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from environment.backend import close_all
 from environment.model_spec import connect_models
 from environment.multihop.recorded import MODELS, STRATEGIES, recordable_task
 from environment.multihop.recording_card import benchmark_card
@@ -52,8 +53,7 @@ async def record_benchmark(
             await sampler.wind_down(error)
             raise
         finally:
-            for backend in set(backends.values()):
-                await backend.aclose()
+            await close_all(backends)
         samples = collect(store, needed)
     card = benchmark_card(needed, samples, examples)
     Recording(card, samples).write(output)
