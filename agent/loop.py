@@ -31,7 +31,7 @@ class Observer(Protocol):
 
 NONE_CONCLUDED = -1
 POLL_SECONDS = 0.2
-"""How often the loop looks at trials that other processes run."""
+"""How often a process without a trial to run looks at what others do."""
 
 
 class LoopState(TypedDict):
@@ -173,7 +173,7 @@ class SearchLoop:
         return self.archive.trials(self.session_id, [trial.number for trial in self.search.open])
 
     def _unconcluded(self, state: LoopState) -> bool:
-        """Whether the last batch is told and its guidelines are not: others may have run it since the checkpoint."""
+        """Whether the last batch is told and its guidelines are not asked for, as after a crash between the two."""
         trials = self.search.trials
         if not trials or self.search.open:
             return False

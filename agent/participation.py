@@ -10,7 +10,7 @@ from typing import Protocol
 
 from agent.checkpoints import checkpointer
 from agent.judging import Judge
-from agent.loop import Observer, SearchLoop
+from agent.loop import POLL_SECONDS, Observer, SearchLoop
 from agent.metering import SessionMeter
 from agent.search import Search
 from agent.trial_queue import TrialQueue
@@ -29,9 +29,6 @@ from storage.workers import LEASE_SECONDS, Worker, Workers
 from tools.errors import InvalidInput, SessionLocked, SpendingCapReached, StorageError
 from tools.history import completed
 from tools.spending import SpendingCaps
-
-POLL_SECONDS = 0.2
-"""How often a process without a trial to run looks whether there is one."""
 
 
 class SessionObserver(Observer, Protocol):
@@ -66,13 +63,7 @@ async def take_part(
         await _until_stopped(held)
         worker = held.worker
         account = SessionSpending(database, record.id, worker.id, caps)
-        begun = Begun(
-            session_id=record.id,
-            tried=[trial.allocation for trial in completed(archive.trials(record.id))],
-            drawn=archive.drawn(record.id),
-            told=observer.samples_generated if observer else None,
-            worker=worker.id,
-        )
+        begun = begun_by(record.id, archive, worker, observer.samples_generated if observer else None)
         try:
             async with execution.runner(begun) as runner:
                 await _Participation(record, task, build, database, observer, worker, runner, account).run()
@@ -82,6 +73,14 @@ async def take_part(
             if archive.session(record.id).problem == str(error):
                 archive.set_state(record.id, SessionState.INTERRUPTED, str(reached))
             raise reached from error
+
+
+def begun_by(
+    session_id: str, archive: Archive, worker: Worker, told: Callable[[str, Sequence[Sample]], None] | None = None
+) -> Begun:
+    """What a session did before this worker came; `told` follows what it generates from now on."""
+    tried = [trial.allocation for trial in completed(archive.trials(session_id))]
+    return Begun(tried, archive.drawn(session_id), told, session_id, worker.id)
 
 
 async def _until_stopped(held: Lease) -> None:

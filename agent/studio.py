@@ -13,17 +13,17 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph_sdk.runtime import ServerRuntime
 
 from agent.loop import SearchLoop
+from agent.participation import begun_by
 from agent.preparation import prepare
 from agent.setup import setup_of
 from agent.trial_queue import TrialQueue
-from environment.execution import LOCAL, Begun, execution
+from environment.execution import LOCAL, execution
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.lease import Lease
 from storage.session import SessionConfig, SessionState
 from storage.workers import Workers
 from tools.errors import InvalidInput
-from tools.history import completed
 
 NAME = "agenttts"
 MODULE = "agenttts_graph.py"
@@ -132,13 +132,7 @@ async def _session(
             worker = lease.worker
             if not Workers(database).take_lead(worker):
                 raise InvalidInput("session", f"{record.id} is complete, or another process is at it")
-            begun = Begun(
-                session_id=record.id,
-                tried=[trial.allocation for trial in completed(archive.trials(record.id))],
-                drawn=archive.drawn(record.id),
-                worker=worker.id,
-            )
-            async with running.runner(begun) as runner:
+            async with running.runner(begun_by(record.id, archive, worker)) as runner:
                 own = Archive(database, worker.id)
                 queue = TrialQueue(record.id, loaded, runner, own)
                 loop = SearchLoop(record.id, search, queue, own, config.trials, config.batch)
