@@ -13,7 +13,8 @@ from agent.reporting.answer import answer_of
 from agent.reporting.session_report import trials_table
 from agent.reporting.style import number, score
 from agent.reporting.timeline import batches
-from agent.session import Result, load_result
+from agent.reporting.trajectory import best_so_far
+from agent.session import Result, load_result, load_workers
 from agenttts.dashboard.control import Control
 from storage.archive import Archive
 from storage.database import Database
@@ -50,8 +51,7 @@ class Pages:
         """One session as it stands."""
         result = load_result(name, self._storage)
         spending = result.spending
-        with Database.open(self._storage) as database:
-            workers = Workers(database).of(result.session_id)
+        workers = load_workers(result.session_id, self._storage)
         return {
             "result": result,
             "answer": answer_of(result),
@@ -98,12 +98,8 @@ class Pages:
 
 def bars(result: Result) -> list[tuple[int, float, float]]:
     """Each complete trial's number, score and the best score by then."""
-    best, found = 0.0, []
-    for trial in result.trials:
-        if trial.score is not None:
-            best = max(best, trial.score)
-            found.append((trial.number, trial.score, best))
-    return found
+    scored = ((trial.number, trial.score) for trial in result.trials if trial.score is not None)
+    return [(*one, best) for one, (_, best) in zip(scored, best_so_far(result.trials), strict=True)]
 
 
 def ago(moment: datetime) -> str:
