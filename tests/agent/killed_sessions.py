@@ -25,6 +25,7 @@ from storage.database import Database
 from storage.schema import ClaimRow, SampleRow, TrialRow, WorkerRow
 from storage.session import SessionConfig, SessionState
 from storage.workers import Workers
+from tests.agent.decided import decided
 from tests.agent.warm_processes import warm_processes
 from tests.environment.chat_server import Body, Reply
 from tests.environment.faulty_recording import behind, few_examples, recording
@@ -76,16 +77,6 @@ def take_part(url: str, storage: str, session: str) -> None:
     """What each process does: it resumes the session."""
     logging.disable(logging.WARNING)
     resume(session, storage, task=behind(url))
-
-
-def found(result: Result) -> dict[str, Any]:
-    """Everything that a search decides and measures."""
-    return {
-        "trials": [(t.allocation, t.score, t.stage_scores, t.cost, t.origin, t.reason) for t in result.trials],
-        "best": result.best.allocation,
-        "evaluations": {(e.label, e.split): (e.allocation, e.stage_scores) for e in result.evaluations},
-        "guidelines": result.guidelines,
-    }
 
 
 def undisturbed(seed: int) -> Result:
@@ -191,7 +182,7 @@ class Killer:
     def check(self, expected: Result) -> None:
         """Nothing was lost, nothing paid twice but what was under way at a kill, and the result is the expected one."""
         result = load_result(self.session, self.storage)
-        assert found(result) == found(expected)
+        assert decided(result) == decided(expected)
         for kill in self.kills:
             assert not kill.stored & set(self.server.log[kill.position :]), "what is stored is never asked for again"
         again = Counter({made: times - 1 for made, times in self.server.made.items() if times > 1})

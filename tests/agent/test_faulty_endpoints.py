@@ -11,6 +11,7 @@ import pytest
 
 from agent.session import Result, load_result, resume, run
 from storage.session import SessionState
+from tests.agent.decided import decided
 from tests.environment.fault_proxy import CHANGED, LOST, PASSING, REFUSED
 from tests.environment.faulty_recording import FaultyRecording, behind, faulty_recording, few_examples
 from tools.errors import EndpointError
@@ -20,13 +21,7 @@ TRIALS, SEED = 4, 7
 
 def found(result: Result) -> dict[str, Any]:
     """Everything that a search decides and measures."""
-    return {
-        "trials": [(t.allocation, t.score, t.stage_scores, t.cost, t.origin, t.reason) for t in result.trials],
-        "best": result.best.allocation,
-        "evaluations": {(e.label, e.split): (e.allocation, e.stage_scores) for e in result.evaluations},
-        "guidelines": result.guidelines,
-        "fresh": [(t.usage.requested, t.usage.fresh) for t in result.trials],
-    }
+    return decided(result) | {"fresh": [(t.usage.requested, t.usage.fresh) for t in result.trials]}
 
 
 @cache

@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,19 +16,15 @@ from storage.database import Database
 from storage.session import SessionState
 from storage.workers import Workers
 from tests.environment.served import served
+from tests.waiting import until
 from tools.trial import TrialState
 
 COMMAND = (sys.executable, "-c", "from agenttts.cli.app import main; main()")
 LIVE = ("--set", "search_examples=10", "--set", "held_out_examples=5", "--trials", "50", "--batch", "5")
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Waits for something another process does."""
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not happen within a minute")
+SECONDS_TO_ANSWER = 0.05
+"""So long that no search ends before it is stopped."""
 
 
 def started(url: str, storage: Path) -> subprocess.Popen[str]:
@@ -42,7 +36,7 @@ def started(url: str, storage: Path) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_a_session_is_stopped_from_elsewhere_and_goes_on(tmp_path: Path) -> None:
     storage = tmp_path / "stop.db"
-    with served() as endpoint, Database.open(storage) as database:
+    with served(SECONDS_TO_ANSWER) as endpoint, Database.open(storage) as database:
         archive, workers = Archive(database), Workers(database)
         with started(endpoint.url, storage) as process:
             until(lambda: any(len(workers.of(record.id)) == 1 for record in archive.sessions()))

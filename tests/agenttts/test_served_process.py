@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 
 from tests.environment.chat_server import ChatServer
 from tests.environment.served import served
+from tests.waiting import until
 
 TOKEN = "sesame-0123"  # noqa: S105 - of a server of this test
 WAITING, SPARE = 32, 64
@@ -226,14 +227,6 @@ def one_more_is_refused(server: Served) -> bool:
 def says_come_back(answer: bytes, status: bytes) -> bool:
     assert b"\r\nretry-after: 1\r\n" in answer.lower()
     return answer.startswith(b"HTTP/1.1 " + status + b" ")
-
-
-def until(happens: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if happens():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never happened")
 
 
 def test_it_ends_cleanly_when_it_is_asked_to(server: Served) -> None:

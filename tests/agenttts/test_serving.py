@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from environment.multihop.recorded import recorded_task
 from environment.task import load_task
 from storage.sample import GenerationRequest, Sample
 from tests.agenttts.test_pipelines import Run, agenttts, document
+from tests.waiting import until
 from tools.errors import EndpointError, InvalidAllocation, InvalidInput, MissingSample, PipelineError
 
 __all__ = ["agenttts"]  # the fixture
@@ -270,14 +271,6 @@ def test_work_for_a_client_that_left_is_given_up(url: str, backend: Backend) -> 
         with pytest.raises(httpx.TimeoutException):
             httpx.post(f"{url}/v1/chat/completions", json=body, timeout=0.5)
         until(lambda before=before: backend.cancelled == before + 1 and backend.inside == 0)
-
-
-def until(happens: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if happens():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never happened")
 
 
 def test_failures_have_a_status_and_tell_no_addresses(url: str, backend: Backend) -> None:

@@ -72,11 +72,12 @@ def choice(text: str | None, finish_reason: str = "stop", **fields: Any) -> Body
 class ChatServer(LoopbackServer):
     """Answers /v1/chat/completions: first the scripted replies in turn, then as its traits say.
 
-    Choice i of a request with seed s is the text of seed s + i. `hold` keeps every request waiting
-    until it is set.
+    Choice i of a request with seed s is the text of seed s + i. Answers leave after `latency` seconds;
+    `hold` keeps every request waiting until it is set.
     """
 
     traits: Traits = field(default_factory=Traits)
+    latency: float = 0.0
     script: list[Reply | Callable[[Body], Reply]] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     bodies: list[Body] = field(default_factory=list)
@@ -115,7 +116,9 @@ class ChatServer(LoopbackServer):
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             try:
                 await self.hold.wait()
-                await self._answer(writer, self._reply(head.split()[1], body))
+                reply = self._reply(head.split()[1], body)
+                await asyncio.sleep(self.latency)
+                await self._answer(writer, reply)
             finally:
                 self.in_flight -= 1
         except (ConnectionError, asyncio.IncompleteReadError):

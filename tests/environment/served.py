@@ -22,7 +22,7 @@ class Served:
 
 
 @contextmanager
-def served() -> Iterator[Served]:
-    """Runs a ChatServer until the block ends."""
-    with in_a_thread(ChatServer()) as server:
+def served(latency: float = 0.0) -> Iterator[Served]:
+    """Runs a ChatServer until the block ends; each answer takes so many seconds."""
+    with in_a_thread(ChatServer(latency=latency)) as server:
         yield Served(server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Set
@@ -20,9 +19,8 @@ Made = tuple[str, int]
 
 @dataclass
 class SlowServer(RecordedServer):
-    """Answers after `latency` seconds; `heard` is called with the number of requests so far."""
+    """`heard` is called with the number of requests so far."""
 
-    latency: float = 0.0
     heard: Callable[[int], None] = lambda count: None
     times: list[tuple[float, frozenset[Made]]] = field(default_factory=list)
 
@@ -34,10 +32,6 @@ class SlowServer(RecordedServer):
         self.times.append((time.monotonic(), asked))
         self.heard(len(self.bodies))
         return super().complete(body)
-
-    async def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
-        await asyncio.sleep(self.latency)
-        await super()._answer(writer, reply)
 
     def under_way(self, start: float, end: float) -> Set[Made]:
         """The samples of the requests that it had at some time from start to end, in monotonic seconds."""

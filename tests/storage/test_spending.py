@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -21,30 +18,13 @@ from storage.fault import Fault, FaultKind
 from storage.faults import SessionFaults
 from storage.sample import Sample
 from storage.samples import SampleStore
-from storage.schema import Base
 from storage.spending import SessionSpending, read_spending
 from storage.workers import Worker, Workers
 from tests.tools.test_spending import AMOUNTS, CAPS, PRICED
 from tools.errors import StorageError
 from tools.spending import SpendingCaps, Spent
 
-POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
-SERVER = [
-    pytest.mark.postgresql,
-    pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server"),
-]
 TEN = SpendingCaps(max_generations=10)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=SERVER)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database."""
-    with Database.open(POSTGRESQL if request.param == "postgresql" else tmp_path / "spending.db") as opened:
-        yield opened
-        if request.param == "postgresql":
-            Base.metadata.drop_all(opened.engine)
-            with opened.engine.begin() as connection:
-                connection.exec_driver_sql("DROP TABLE alembic_version")
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,27 +15,11 @@ from storage.archive import Archive
 from storage.claims import Claims
 from storage.database import Database
 from storage.machine import ProcessIdentity
-from storage.schema import Base, WorkerRow
+from storage.schema import WorkerRow
 from storage.session import SessionState
 from storage.workers import Worker, Workers
 from tools.errors import InvalidTransition, SessionLocked
 from tools.trial import Guideline, TrialState
-
-POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
-on_a_server = [
-    pytest.mark.postgresql,
-    pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server"),
-]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=on_a_server)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    with Database.open(POSTGRESQL if request.param == "postgresql" else tmp_path / "leases.db") as opened:
-        yield opened
-        if request.param == "postgresql":
-            Base.metadata.drop_all(opened.engine)
-            with opened.engine.begin() as connection:
-                connection.exec_driver_sql("DROP TABLE alembic_version")
 
 
 @pytest.fixture

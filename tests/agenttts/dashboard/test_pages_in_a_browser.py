@@ -20,6 +20,10 @@ from tests.environment.served import served
 COMMAND = (sys.executable, "-c", "from agenttts.cli.app import main; main()")
 
 
+SECONDS_TO_ANSWER = 0.2
+"""So long that no search ends before somebody can stop it."""
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with open_browser(tmp_path_factory.mktemp("browser")) as opened:
@@ -66,7 +70,7 @@ def _look_around(browser: Browser, address: str) -> None:
 @pytest.mark.slow
 def test_a_person_stops_a_running_search_and_resumes_it(browser: Browser, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'ui.db'}"
-    with served() as endpoint, dashboard(storage) as address:
+    with served(SECONDS_TO_ANSWER) as endpoint, dashboard(storage) as address:
         models = [word for name in ("a:1B", "b:2B") for word in ("--model", f"{name}@{endpoint.url}")]
         splits = ("--set", "search_examples=10", "--set", "held_out_examples=5")
         search = [*COMMAND, "search", "multihop", *models, *splits, "--trials", "60", "--batch", "5"]
