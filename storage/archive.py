@@ -18,7 +18,7 @@ from storage.database import Database
 from storage.evaluation import Evaluation
 from storage.fault import FaultSum
 from storage.faults import SessionFaults
-from storage.listing import record_of
+from storage.listing import NEWEST, RECORD, record_of
 from storage.sample import most_drawn
 from storage.schema import (
     EvaluationDrawsRow,
@@ -91,7 +91,7 @@ class Archive:
         with self._database.transaction() as session:
             session.add(row)
             session.flush()
-            return record_of(row)
+            return record_of(session.execute(select(*RECORD).where(SessionRow.id == row.id)).one())
 
     def adopt_session(self, record: SessionRecord, setup: Mapping[str, Any] | None) -> None:
         """Stores a session of another database under its own id."""
@@ -118,17 +118,16 @@ class Archive:
 
         Raises UnknownSession naming the newest ids.
         """
-        newest = select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id)
         require_instance("session", name, str)
+        newest = select(*RECORD).order_by(*NEWEST)
         # Not LIKE, which looks at no case in SQLite.
         begins = newest.where(func.substr(SessionRow.id, 1, len(name)) == name)
         with self._database.reading() as session:
-            exact = session.get(SessionRow, name)
-            matches = [exact] if exact else session.scalars((newest if name == LAST else begins).limit(2)).all()
-            if name == LAST:
-                matches = matches[:1]
+            matches = session.execute(newest.where(SessionRow.id == name)).all()
+            if not matches:
+                matches = session.execute(newest.limit(1) if name == LAST else begins.limit(2)).all()
             if not name or len(matches) != 1:
-                known = [row.id for row in session.scalars(newest.limit(5))]
+                known = list(session.scalars(select(SessionRow.id).order_by(*NEWEST).limit(5)))
                 raise UnknownSession(name, known, ambiguous=len(matches) > 1)
             return record_of(matches[0])
 
@@ -146,8 +145,7 @@ class Archive:
     def sessions(self) -> list[SessionRecord]:
         """Every session, the newest first."""
         with self._database.reading() as session:
-            rows = session.scalars(select(SessionRow).order_by(SessionRow.created.desc(), SessionRow.id))
-            return [record_of(row) for row in rows]
+            return [record_of(row) for row in session.execute(select(*RECORD).order_by(*NEWEST))]
 
     def set_state(self, session_id: str, state: SessionState, problem: str = "") -> None:
         """Notes where a session stands and, for a failed one, why. Raises SessionLocked."""

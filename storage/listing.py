@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select
 
 from storage.database import Database
 from storage.schema import SessionRow, TrialRow
@@ -23,7 +23,17 @@ SHOWN = 200
 """Characters of what is wrong with a row that are told."""
 _CONFIG = TypeAdapter(SessionConfig)
 ABANDONED = "abandoned"
-AT_WORK = frozenset({SessionState.RUNNING, SessionState.STOPPING})
+RECORD = (
+    SessionRow.id,
+    cast(SessionRow.config, Text).label("config"),  # read once, by what checks it
+    SessionRow.state,
+    SessionRow.created,
+    SessionRow.updated,
+    SessionRow.problem,
+)
+"""The columns that make a SessionRecord."""
+NEWEST = (SessionRow.created.desc(), SessionRow.id)
+"""The order of sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Listed:
 
 def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0) -> Sequence[Listed]:
     """The newest sessions first, `most` of them, leaving out the first `after`. Raises StorageError."""
-    newest = select(SessionRow.id).order_by(SessionRow.created.desc(), SessionRow.id).limit(most).offset(after)
+    newest = select(*RECORD).order_by(*NEWEST).limit(most).offset(after).cte("newest")
     trials = (
         select(
             TrialRow.session_id,
@@ -55,15 +65,14 @@ def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0)
             func.count().filter(TrialRow.state == str(TrialState.COMPLETE)).label("complete"),
             func.max(TrialRow.score).label("best"),
         )
-        .where(TrialRow.session_id.in_(newest))
+        .where(TrialRow.session_id.in_(select(newest.c.id)))
         .group_by(TrialRow.session_id)
         .subquery()
     )
     query = (
-        select(SessionRow, trials.c.planned, trials.c.complete, trials.c.best)
-        .outerjoin(trials, trials.c.session_id == SessionRow.id)
-        .where(SessionRow.id.in_(newest))
-        .order_by(SessionRow.created.desc(), SessionRow.id)
+        select(newest, func.coalesce(trials.c.planned, 0), func.coalesce(trials.c.complete, 0), trials.c.best)
+        .outerjoin(trials, trials.c.session_id == newest.c.id)
+        .order_by(newest.c.created.desc(), newest.c.id)
     )
     with database.reading() as session:
         try:
@@ -73,19 +82,21 @@ def listed_sessions(database: Database, most: int = MOST_LISTED, after: int = 0)
             raise StorageError(
                 f"database {database.url}: its sessions cannot be read ({problem}); restore a copy"
             ) from error
-    at_work = Workers(database).counts([row.id for row, *_ in rows if row.state in AT_WORK])
+    at_work = Workers(database).counts()
     return [
-        Listed(record_of(row), planned or 0, complete or 0, best, at_work.get(row.id, 0))
-        for row, planned, complete, best in rows
+        Listed(record_of(record), planned, complete, best, at_work.get(record[0], 0))
+        for *record, planned, complete, best in rows
     ]
 
 
-def record_of(row: SessionRow) -> SessionRecord:
-    """The value of a stored session. Raises StorageError where its configuration is none that was written."""
+def record_of(row: Sequence[Any]) -> SessionRecord:
+    """The value of a stored session, given its RECORD.
+
+    Raises StorageError where its configuration is none that was written.
+    """
+    session_id, config, state, *rest = row
     try:
-        _CONFIG.validate_json(json.dumps(row.config), strict=True)  # as JSON, or strictness would ask for an instance
-        config, state = SessionConfig(**row.config), SessionState(row.state)
+        return SessionRecord(session_id, _CONFIG.validate_json(config, strict=True), SessionState(state), *rest)
     except CHOKED as error:
         problem = one_line(f"{type(error).__name__}: {error}", SHOWN)
-        raise StorageError(f"database: session {row.id} cannot be read ({problem}); restore a copy") from error
-    return SessionRecord(row.id, config, state, row.created, row.updated, row.problem)
+        raise StorageError(f"database: session {session_id} cannot be read ({problem}); restore a copy") from error

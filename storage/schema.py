@@ -65,6 +65,8 @@ class TrialRow(Base):
     __table_args__ = (
         UniqueConstraint("session_id", "number", name="uq_trials_session_number"),
         CheckConstraint(f"state IN ({STATES})", name="ck_trials_state"),
+        # How a session stands is read from the index alone: the rows themselves are wide.
+        Index("ix_trials_standing", "session_id", "state", "score"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 
 class SessionState(StrEnum):
@@ -48,6 +48,8 @@ class SessionConfig:
     simulated: bool | None = None
     caps: Sequence[Mapping[str, Any]] = ()
     front: bool = False
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         # The database keeps them as a list, which equals no tuple.

@@ -111,11 +111,10 @@ class Workers:
         with self._database.reading() as session:
             return [worker for worker in _workers(session, query) if not worker.is_dead]
 
-    def counts(self, session_ids: Sequence[str]) -> Mapping[str, int]:
+    def counts(self) -> Mapping[str, int]:
         """How many are at work on each session; one that nobody is at work on is absent."""
-        query = select(WorkerRow).where(WorkerRow.session_id.in_(session_ids))
         with self._database.reading() as session:
-            return Counter(worker.session_id for worker in _workers(session, query) if not worker.is_dead)
+            return Counter(worker.session_id for worker in _workers(session, select(WorkerRow)) if not worker.is_dead)
 
     def take_lead(self, worker: Worker) -> bool:
         """Makes a worker its session's leader, and the session a running one, where nobody leads it and it is not over.
@@ -175,6 +174,8 @@ def database_clock(session: Session) -> ColumnElement[float]:
 def _workers(session: Session, query: Select[WorkerRow]) -> list[Worker]:
     time = session.scalar(select(database_clock(session))) or 0.0
     rows = list(session.scalars(query))
+    if not rows:
+        return []
     ids = [row.id for row in rows]
     leading = set(session.scalars(select(SessionRow.leader).where(SessionRow.leader.in_(ids))))
     running = select(TrialRow.worker, TrialRow.number).where(

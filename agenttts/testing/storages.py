@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import update
 
 from storage.archive import Archive
 from storage.database import Database
 from storage.evaluation import Evaluation
+from storage.listing import listed_sessions
 from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
 from storage.samples import SampleStore
-from storage.schema import Base
+from storage.schema import Base, SessionRow
 from storage.session import SessionConfig, SessionState
 from storage.transcript import Transcript
-from tools.errors import InvalidTransition, UnknownSession
+from storage.workers import Workers
+from tools.errors import InvalidTransition, StorageError, UnknownSession
 from tools.space import Allocation, Choice
 from tools.trial import Guideline, StageScore, Trial, TrialState, Usage
 
@@ -88,6 +91,39 @@ class StorageConformance:
         assert (archive.session(first.id).state, archive.session(first.id).problem) == ("failed", "endpoint down")
         with pytest.raises(UnknownSession, match=second.id):
             archive.session("zzz")
+
+    def test_sessions_are_listed_the_newest_first(self, database: Database) -> None:
+        """The listing counts each session's trials, tells its best score and who is at work on it."""
+        archive, workers = Archive(database), Workers(database)
+        config = replace(CONFIG, budget=0.1 + 0.2, task_options={"whole": 2**70, "tiny": 5e-324, "text": "ä😀\n"})
+        ids = [archive.create_session(replace(config, seed=seed)).id for seed in range(3)]
+        archive.add_trials(ids[1], [trial(0), trial(1), trial(2)])
+        for number, score in ((0, 0.25), (1, 0.75)):
+            archive.save_trial(ids[1], trial(number, state=TrialState.RUNNING))
+            archive.save_trial(ids[1], trial(number, state=TrialState.COMPLETE, score=score))
+        workers.register(ids[0])
+        listed = listed_sessions(database)
+        assert [one.record for one in listed] == [archive.session(id_) for id_ in reversed(ids)]
+        assert [one.record.config for one in listed] == [replace(config, seed=seed) for seed in (2, 1, 0)]
+        assert [(one.planned, one.complete, one.best, one.at_work) for one in listed] == [
+            (0, 0, None, 0),
+            (3, 2, 0.75, 0),
+            (0, 0, None, 1),
+        ]
+        assert listed_sessions(database, 1, 1) == [listed[1]]
+
+    def test_a_configuration_that_no_version_wrote_is_told(self, database: Database) -> None:
+        """A field that is unknown, missing or of another type ends in one line, wherever the session is read."""
+        archive = Archive(database)
+        session = archive.create_session(CONFIG).id
+        known: dict[str, Any] = asdict(CONFIG)
+        wrong: list[Any] = [known | {"more": 1}, known | {"seed": "one"}, {"task": "task"}, [], 7]
+        for config in wrong:
+            with database.transaction() as rows:
+                rows.execute(update(SessionRow).values(config=config))
+            for read in (lambda: archive.session(session), archive.sessions, lambda: listed_sessions(database)):
+                with pytest.raises(StorageError, match=f"session {session} cannot be read"):
+                    read()
 
     def test_a_trial_round_trips_through_its_states(self, database: Database) -> None:
         """A trial moves only as TRANSITIONS allows and comes back with its scores and usage."""
