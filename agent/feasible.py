@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -14,6 +16,8 @@ from tools.space import Allocation, Choice, Subtask, Variant
 Menu = dict[Variant, tuple[int, ...]]
 """The sample counts that fit, rising, by variant in the order of `Subtask.variants`; never empty tuples."""
 
+MOST_MENUS = 10_000
+"""Menus that are kept at once; then all are forgotten, and made again where they are wanted."""
 DRAWS = 20
 """Random draws that may repeat before what is left is enumerated."""
 
@@ -35,12 +39,20 @@ class FeasibleSpace:
         rows = problem.cost_table.rows
         self._ladders = {s.name: self._ladder(s, costs) for s, costs in zip(problem.space.subtasks, rows, strict=True)}
         self._floors: dict[frozenset[str], Array] = {}
+        self._menus: dict[tuple[str, frozenset[tuple[str, Choice]]], Menu] = {}
 
     def menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
-        """What fits a subtask beside the choices of others, so that subtasks without one can still have one."""
-        room = self._room(subtask, chosen)
-        fitting = {variant: _rungs(ladder, room) for variant, ladder in self._ladders[subtask.name].items()}
-        return {variant: self._counts[:number] for variant, number in fitting.items() if number}
+        """What fits a subtask beside the choices of others, so that subtasks without one can still have one.
+
+        The menu is kept for the next call: it must not be changed.
+        """
+        key = (subtask.name, frozenset((name, choice) for name, choice in chosen.items() if name != subtask.name))
+        if (known := self._menus.get(key)) is not None:
+            return known
+        if len(self._menus) >= MOST_MENUS:
+            self._menus.clear()
+        menu = self._menus[key] = self._menu(subtask, chosen)
+        return menu
 
     def build(self, pick: Callable[[Subtask, Menu], Choice], fixed: Mapping[str, Choice] | None = None) -> Allocation:
         """An allocation put together in pipeline order; `pick` chooses from each subtask's menu.
@@ -91,6 +103,11 @@ class FeasibleSpace:
         """Whether a valid allocation is within the budget and every cap."""
         total = sum(self._costs(name, choice) for name, choice in allocation.items())
         return bool((total <= self._most).all())
+
+    def _menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
+        room = self._room(subtask, chosen)
+        fitting = {variant: _rungs(ladder, room) for variant, ladder in self._ladders[subtask.name].items()}
+        return {variant: self._counts[:number] for variant, number in fitting.items() if number}
 
     def _ladder(self, subtask: Subtask, costs: Array) -> dict[Variant, Array]:
         """One row a sample count for every variant, from the rows of a subtask's choices."""
@@ -144,21 +161,21 @@ def log_index(position: float, counts: Sequence[int]) -> int:
 
     Every count owns the interval up to the middle of its neighbours, so that each can be reached.
     """
-    edges = _log_edges(counts)
-    return min(int(np.searchsorted(edges, position, side="right")), len(counts) - 1)
+    return min(bisect_right(_log_edges(tuple(counts)), position), len(counts) - 1)
 
 
 def log_position(index: int, counts: Sequence[int]) -> float:
     """The middle of the interval that the count at `index` owns: the inverse of `log_index`."""
-    edges = [0.0, *_log_edges(counts), 1.0]
+    edges = [0.0, *_log_edges(tuple(counts)), 1.0]
     return (edges[index] + edges[index + 1]) / 2
 
 
-def _log_edges(counts: Sequence[int]) -> list[float]:
+@lru_cache(maxsize=256)
+def _log_edges(counts: tuple[int, ...]) -> tuple[float, ...]:
     """The inner borders of the counts' intervals, scaled to (0, 1)."""
     if len(counts) == 1:
-        return []
+        return ()
     logs = np.log(np.asarray(counts, dtype=np.float64))
     middles = (logs[1:] + logs[:-1]) / 2
     low, high = 2 * logs[0] - middles[0], 2 * logs[-1] - middles[-1]
-    return [float(edge) for edge in (middles - low) / (high - low)]
+    return tuple(float(edge) for edge in (middles - low) / (high - low))

@@ -36,11 +36,12 @@ class Executor(TrialRunner):
     not fit the budget.
     """
 
-    def __init__(self, task: Task, sampler: Sampler, budget: float) -> None:
+    def __init__(self, task: Task, sampler: Sampler, budget: float, memory: StageMemory | None = None) -> None:
+        """`memory` holds what other executors of the same task object found, where there were some."""
         self._task = task
         self._sampler = sampler
         self._budget = budget
-        self._memory = StageMemory()
+        self._memory = StageMemory() if memory is None else memory
         names = {name for stage in task.stages for name in task.strategies_of(stage.name)}
         self._strategies: dict[str, Strategy] = {name: STRATEGIES.get(name)() for name in sorted(names)}
 

@@ -27,6 +27,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self.group = group
         self._registered: dict[str, T] = {}
+        self._loaded: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that adds an implementation under `name`, before any entry point.
@@ -52,10 +53,13 @@ class Registry(Generic[T]):
             raise InvalidInput(self.kind, f"must be a name, got {shortened(name)}")
         if name in self._registered:
             return self._registered[name]
-        found = self._entry_points().get(name)
-        if found is None:
-            raise UnknownName(self.kind, name, self.names())
-        return cast(T, found.load())
+        if name not in self._loaded:
+            # Looking an entry point up reads the metadata of every installed package.
+            found = self._entry_points().get(name)
+            if found is None:
+                raise UnknownName(self.kind, name, self.names())
+            self._loaded[name] = cast(T, found.load())
+        return self._loaded[name]
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}

@@ -14,6 +14,7 @@ from environment.executor import Executor
 from environment.memory_sink import MemorySink
 from environment.sampler import Sampler
 from environment.simulation import Optimum
+from environment.stage_memory import StageMemory
 from environment.task import HELD_OUT, SEARCH, Task
 from environment.trial_runner import Outcome
 from tools.cost_table import CostTable
@@ -52,6 +53,7 @@ class RecordedArena(Arena):
             "the oracle is the best such mean of the recorded grid"
         )
         self._samples = MemorySink()
+        self._memory = StageMemory()
         self._evaluated: dict[tuple[Allocation, str], Evaluated] = {}
 
     def scorer(self, budget: float) -> Scorer:
@@ -88,8 +90,9 @@ class RecordedArena(Arena):
         return [self._evaluated[allocation, split] for allocation in allocations]
 
     async def _run(self, allocations: Sequence[Allocation], split: str) -> None:
-        # A sampler belongs to one event loop, and this loop ends with the call; the samples stay.
-        executor = Executor(self.task, Sampler(self._samples, self.task.connect()), math.inf)
+        # A sampler belongs to one event loop, and this loop ends with the call; the samples stay,
+        # and so do the results of stages.
+        executor = Executor(self.task, Sampler(self._samples, self.task.connect()), math.inf, self._memory)
         for allocation in allocations:
             outcome = await executor.run(allocation, self.task.examples(split))
             self._evaluated[allocation, split] = Evaluated(outcome.stage_scores, outcome.draws)
