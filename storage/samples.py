@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.inserting import insert
+from storage.lookups import rows_of
 from storage.parts import in_parts
 from storage.sample import GenerationRequest, Sample
 from storage.schema import RequestRow, SampleRow, now
@@ -42,9 +43,8 @@ class SampleStore:
             row.mean_logprob,
         )
         with self._database.reading() as session:
-            for chunk in in_parts(keys):
-                for row_ in session.execute(select(*columns).where(row.key.in_(chunk))):
-                    found.setdefault(row_[0], {})[row_[1]] = Sample(*row_[2:])
+            for key, number, *sample in rows_of(session, select(*columns), row.key, keys):
+                found.setdefault(key, {})[number] = Sample(*sample)
         return found
 
     def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:

@@ -26,6 +26,7 @@ from storage.log.values import (
     spending_fields,
     trial_fields,
 )
+from storage.lookups import rows_of
 from storage.parts import in_parts
 from storage.sample import Sample
 from storage.samples import SampleStore
@@ -166,9 +167,9 @@ class _Writer:
             return {(found.key, found.number): found for found in session.scalars(query)}
 
     def _bodies(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-        query = select(RequestRow.key, RequestRow.body).where(RequestRow.key.in_(keys))
+        row = RequestRow
         with self._database.reading() as session:
-            return {row.key: row.body for row in session.execute(query)}
+            return dict(map(tuple, rows_of(session, select(row.key, row.body), row.key, keys)))
 
 
 def _session_fields(record: SessionRecord) -> dict[str, Any]:
