@@ -1,7 +1,9 @@
 """A real llama.cpp server: how near the executor comes to what it can do, and what batching and order gain.
 
-It serves SmolLM2-135M-Instruct, which is fetched where it is missing (scripts/local_models.py). Every measurement
-has prompts of its own, of equal length, so that none finds another's in the server's cache.
+It serves SmolLM2-135M-Instruct, which is fetched where it is missing (scripts/local_models.py). All is measured
+against one warm server, in short blocks that go there and back (ours, the loop, the loop, ours), so that a change of
+the machine's load meets both; a ratio is that of two blocks side by side. The figures for a processor second of the
+server are what others' work hardly touches.
 
 python scripts/bench_llama.py
 """
@@ -19,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +38,18 @@ from environment.executor import Executor
 from environment.sampler import Sampler
 from environment.task import Task
 from storage.database import Database
-from storage.sample import GenerationRequest, Message, SamplingParameters
+from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
 from storage.samples import SampleStore
 from tools.flops import FlopsCost
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
 
 MODEL = "smollm2-135m-instruct"
-DOCUMENTS = 4
-"""Long beginnings that several prompts share."""
 WORDS = ("river", "stone", "market", "garden", "engine", "letter", "winter", "island", "mirror", "copper")
 _serial = itertools.count()
 
 
 class Told(Asked):
-    """A few sentences of an answer to a question after a document; documents differ between measurements."""
+    """A few sentences of an answer to a question after a document."""
 
     sampling = SamplingParameters(temperature=0.8, max_tokens=24)
 
@@ -56,23 +57,31 @@ class Told(Asked):
         return (Message("user", example.id),)
 
 
-def prompts(count: int) -> list[Question]:
-    """New prompts, those that share a document one after the other."""
-    rng = random.Random(next(_serial))
-    documents = [" ".join(rng.choices(WORDS, k=150)) for _ in range(DOCUMENTS)]
+def prompts(documents: int, questions: int, words: int, rng: random.Random) -> list[Question]:
+    """Questions after documents of so many words, those on a document one after the other."""
     return [
         Question(f"{document}. Tell a story of a {rng.choice(WORDS)} number {number}.")
-        for document in documents
-        for number in range(count // DOCUMENTS)
+        for document in (" ".join(rng.choices(WORDS, k=words)) for _ in range(documents))
+        for number in range(questions)
     ]
 
 
+Run = tuple[Question, range]
+"""A request: an example's prompt, and which of its samples are asked for."""
+
+
+def bodies(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """What the executor's backend sends for the runs, one by one."""
+    requests = [(GenerationRequest(MODEL, Told().messages(example, {}), Told.sampling), run) for example, run in runs]
+    return [request_body(request, run, 0, Ability()) for request, run in requests]
+
+
 @contextmanager
-def llama(parallel: int, cache: str | None) -> Iterator[str]:
+def llama(slots: int, cache_ram: int, cache: str | None) -> Iterator[str]:
     """The address of a running server."""
     script = str(Path(__file__).with_name("local_models.py"))
-    command = [sys.executable, script, "serve", MODEL, "--port", "0", "--parallel", str(parallel)]
-    command += ["--threads", "1", *(["--cache", cache] if cache else [])]
+    command = [sys.executable, script, "serve", MODEL, "--port", "0", "--parallel", str(slots), "--threads", "1"]
+    command += ["--cache-ram", str(cache_ram), *(["--cache", cache] if cache else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         try:
@@ -82,9 +91,13 @@ def llama(parallel: int, cache: str | None) -> Iterator[str]:
             process.wait(30)
 
 
-async def by_executor(url: str, examples: Sequence[Question], samples: int, parallel: int, folder: Path) -> int:
-    """Every example's samples through the executor; how many tokens were generated."""
-    backend = OpenAIBackend(Endpoint(url, concurrency=parallel))
+Sent = tuple[int, float]
+"""Tokens that the server counted, and the seconds that all requests together were under way."""
+
+
+async def by_executor(url: str, examples: Sequence[Question], samples: int, in_flight: int, folder: Path) -> Sent:
+    """Every example's samples through the executor, on disk before its example goes on."""
+    backend = OpenAIBackend(Endpoint(url, concurrency=in_flight))
     model = Model(MODEL, 135e6)
     task = Task(
         name="llama",
@@ -97,30 +110,36 @@ async def by_executor(url: str, examples: Sequence[Question], samples: int, para
         strategies={"qa": "majority"},
         connect=lambda: {MODEL: backend},
     )
+    latencies: list[float] = []
+
+    def told(_: str, answer: Sequence[Sample]) -> None:
+        latencies.append(answer[0].latency)
+
     with Database.open(folder / f"{next(_serial)}.db") as database:
-        executor = Executor(task, Sampler(SampleStore(database), task.connect()), math.inf)
+        executor = Executor(task, Sampler(SampleStore(database), task.connect(), told=told), math.inf)
         outcome = await executor.run(Allocation({"qa": Choice(MODEL, samples)}), examples)
     await backend.aclose()
-    return outcome.usage.generation_tokens
+    return outcome.usage.generation_tokens, sum(latencies)
 
 
-async def by_loop(url: str, runs: Sequence[tuple[Question, range]], parallel: int) -> int:
-    """The runs of samples in their order, as fast as the server takes them; how many tokens were generated."""
-    requests = [(GenerationRequest(MODEL, Told().messages(e, {}), Told.sampling), run) for e, run in runs]
-    waiting = iter([request_body(request, run, 0, Ability()) for request, run in requests])
-    tokens = 0
-    async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=parallel), timeout=600) as client:
+async def by_loop(url: str, some: Sequence[Mapping[str, Any]], in_flight: int) -> Sent:
+    """The bodies in their order, as fast as the server takes them."""
+    waiting, tokens, under_way = iter(some), 0, 0.0
+    limits = httpx2.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
+    async with httpx2.AsyncClient(limits=limits, timeout=600) as client:
 
         async def work() -> None:
-            nonlocal tokens
+            nonlocal tokens, under_way
             for body in waiting:
+                begin = time.perf_counter()
                 answer = (await client.post(f"{url}/chat/completions", json=body)).json()
+                under_way += time.perf_counter() - begin
                 tokens += sum(len(choice["logprobs"]["content"]) for choice in answer["choices"])
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(parallel):
+            for _ in range(in_flight):
                 group.create_task(work())
-    return tokens
+    return tokens, under_way
 
 
 def server_seconds() -> float:
@@ -136,65 +155,157 @@ def server_seconds() -> float:
     return sum(ticks[pid] for pid in ours - {os.getpid()} if pid in ticks) / os.sysconf("SC_CLK_TCK")
 
 
-def rates(run: Callable[[], Any]) -> tuple[float, float]:
-    """Tokens a second of a run that returns how many it generated, and for each processor second of the server."""
-    begin, spent = time.perf_counter(), server_seconds()
-    tokens: int = asyncio.run(run())
-    return tokens / (time.perf_counter() - begin), tokens / (server_seconds() - spent)
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a block came to: tokens a second, and a processor second of the server, and requests under way at once."""
+
+    rate: float
+    worth: float
+    under_way: float
+
+
+def block(send: Callable[[], Awaitable[Sent]]) -> Block:
+    """Sends and measures."""
+
+    async def timed() -> tuple[Sent, float, float]:
+        begin, spent = time.perf_counter(), server_seconds()
+        sent = await send()
+        return sent, time.perf_counter() - begin, server_seconds() - spent
+
+    (tokens, under_way), elapsed, spent = asyncio.run(timed())
+    return Block(tokens / elapsed, tokens / spent, under_way / elapsed)
+
+
+def there_and_back(ways: Sequence[Callable[[], Awaitable[Sent]]]) -> list[list[Block]]:
+    """Two blocks of every way: all in turn, and all in turn from the last to the first."""
+    there = [block(way) for way in ways]
+    back = [block(way) for way in reversed(ways)][::-1]
+    return [list(pair) for pair in zip(there, back, strict=True)]
 
 
 def main() -> None:
     """The command."""
-    options = parser(__doc__, runs=3)
-    options.add_argument("--prompts", type=int, default=16, help="default: %(default)s")
-    options.add_argument("--samples", type=int, default=4, help="of each prompt, default: %(default)s")
-    options.add_argument("--parallel", type=int, default=8, help="the server's slots, default: %(default)s")
+    options = parser(__doc__, runs=4)
+    options.add_argument("--slots", type=int, default=4, help="the server's, default: %(default)s")
+    options.add_argument("--samples", type=int, default=2, help="of each prompt, default: %(default)s")
+    options.add_argument("--documents", type=int, default=6, help="default: %(default)s")
+    options.add_argument("--questions", type=int, default=4, help="on each document, default: %(default)s")
+    options.add_argument("--words", type=int, default=400, help="of a document, default: %(default)s")
+    options.add_argument(
+        "--cache-ram", type=int, default=0, help="MiB that the server keeps beside its slots, default: %(default)s"
+    )
     options.add_argument("--cache", default=os.environ.get("AGENTTTS_MODELS"), help="folder of the model files")
     arguments = options.parse_args()
-    samples, parallel = arguments.samples, arguments.parallel
-    ours, loop, naive, adjacent, shuffled = [], [], [], [], []
-    with llama(parallel, arguments.cache) as url, tempfile.TemporaryDirectory() as folder:
-        at_once = max(1, parallel // samples)
+    with (
+        llama(arguments.slots, arguments.cache_ram, arguments.cache) as url,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        bench = _Bench(url, arguments.samples, arguments.slots, Path(folder))
+        asyncio.run(by_loop(url, bodies([(one, range(1)) for one in prompts(2, 2, 30, random.Random(0))]), 1))
+        apart, alike = [], []
         for run in range(arguments.runs):
-            some = prompts(arguments.prompts)
-            ours.append(rates(lambda some=some: by_executor(url, some, samples, at_once, Path(folder))))
-            some = [(prompt, range(samples)) for prompt in prompts(arguments.prompts)]
-            loop.append(rates(lambda some=some: by_loop(url, some, at_once)))
-            mixed = random.Random(run).sample(prompts(arguments.prompts), arguments.prompts)
-            some = [(prompt, range(index, index + 1)) for index in range(samples) for prompt in mixed]
-            naive.append(rates(lambda some=some: by_loop(url, some, parallel)))
-            some = [(prompt, range(1)) for prompt in prompts(arguments.prompts)]
-            adjacent.append(rates(lambda some=some: by_loop(url, some, 2)))
-            some = random.Random(run).sample([(p, range(1)) for p in prompts(arguments.prompts)], arguments.prompts)
-            shuffled.append(rates(lambda some=some: by_loop(url, some, 2)))
-    (ours, busy), (loop, _) = zip(*ours, strict=True), zip(*loop, strict=True)
-    naive, adjacent, shuffled = ([each for _, each in found] for found in (naive, adjacent, shuffled))
-    size = f"{arguments.prompts} prompts, {samples} samples each"
-    show(
-        [
-            Line(
-                f"tokens a second of the executor, {size}, {parallel} slots",
-                spread(ours),
-                f"the same requests by a plain loop: {spread(loop)}",
-                ratios(ours, loop),
-                "at least 0.98",
-            ),
-            Line(
-                "tokens for a processor second of the server: `n` samples a request, documents adjacent",
-                spread(busy),
-                f"one sample a request, in random order: {spread(naive)}",
-                ratios(busy, naive),
-                "a gain",
-            ),
-            Line(
-                "the same, one sample of each prompt, those with a common beginning adjacent, 2 in flight",
-                spread(adjacent),
-                f"in random order: {spread(shuffled)}",
-                ratios(adjacent, shuffled),
-                "a gain",
-            ),
-        ]
-    )
+            rng = random.Random(run)
+            count = arguments.documents * arguments.questions
+            apart.append(bench.throughput(prompts(count, 1, 60, rng)))
+            alike.append(
+                bench.order(lambda rng=rng: prompts(arguments.documents, arguments.questions, arguments.words, rng))
+            )
+    show(_throughput_lines(arguments, *map(_joined, zip(*apart, strict=True))))
+    show(_order_lines(arguments, *map(_joined, zip(*alike, strict=True))))
+
+
+def _joined(runs: Sequence[Sequence[Block]]) -> list[Block]:
+    return [one for run in runs for one in run]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    url: str
+    samples: int
+    slots: int
+    folder: Path
+
+    @property
+    def in_flight(self) -> int:
+        return max(1, self.slots // self.samples)
+
+    def throughput(self, examples: Sequence[Question]) -> list[list[Block]]:
+        """The executor and the loop, with the same bodies."""
+        some = bodies([(example, range(self.samples)) for example in examples])
+        return there_and_back(
+            [
+                lambda: by_executor(self.url, examples, self.samples, self.in_flight, self.folder),
+                lambda: by_loop(self.url, some, self.in_flight),
+            ]
+        )
+
+    def order(self, fresh: Callable[[], list[Question]]) -> list[list[Block]]:
+        """The executor; requests for all samples, documents mixed and adjacent; one sample a request, mixed.
+
+        Every block has prompts of its own, so that none finds another's in the server's cache.
+        """
+
+        def mixed() -> list[Question]:
+            examples = fresh()
+            return random.Random(next(_serial)).sample(examples, len(examples))
+
+        def batched(examples: Sequence[Question]) -> Awaitable[Sent]:
+            return by_loop(self.url, bodies([(each, range(self.samples)) for each in examples]), self.in_flight)
+
+        def naive() -> Awaitable[Sent]:
+            each = range(self.samples)
+            runs = [(example, range(index, index + 1)) for index in each for example in mixed()]
+            return by_loop(self.url, bodies(runs), self.slots)
+
+        return there_and_back(
+            [
+                lambda: by_executor(self.url, mixed(), self.samples, self.in_flight, self.folder),
+                lambda: batched(mixed()),
+                lambda: batched(fresh()),
+                naive,
+            ]
+        )
+
+
+def _compared(figure: str, ours: Sequence[Block], name: str, reference: Sequence[Block], asked: str) -> list[Line]:
+    worth = [[one.worth for one in blocks] for blocks in (ours, reference)]
+    rate = [[one.rate for one in blocks] for blocks in (ours, reference)]
+    return [
+        Line(
+            f"tokens for a processor second of the server: {figure}",
+            spread(worth[0]),
+            f"{name}: {spread(worth[1])}",
+            ratios(*worth),
+            asked,
+        ),
+        Line("the same, a second elapsed", spread(rate[0]), f"{name}: {spread(rate[1])}", ratios(*rate), asked),
+    ]
+
+
+def _throughput_lines(arguments: Any, ours: Sequence[Block], loop: Sequence[Block]) -> list[Line]:
+    count = arguments.documents * arguments.questions
+    size = f"{count} prompts, {arguments.samples} samples each, {arguments.slots} slots"
+    busy = [[one.under_way for one in blocks] for blocks in (ours, loop)]
+    return [
+        *_compared(f"the executor, {size}", ours, "the same requests by a plain loop", loop, "at least 0.98"),
+        Line("requests under way at once, on average", spread(busy[0]), f"the loop: {spread(busy[1])}", ratios(*busy)),
+    ]
+
+
+def _order_lines(
+    arguments: Any,
+    ours: Sequence[Block],
+    mixed: Sequence[Block],
+    adjacent: Sequence[Block],
+    naive: Sequence[Block],
+) -> list[Line]:
+    size = f"{arguments.documents} documents of {arguments.words} words, {arguments.questions} questions on each"
+    return [
+        *_compared(f"the executor, {size}", ours, "one sample a request, in random order", naive, "a gain"),
+        *_compared("`n` samples a request, in random order", mixed, "one sample a request", naive, "a gain"),
+        *_compared("the executor's order", ours, "`n` samples a request, in random order", mixed, "a gain"),
+        *_compared("the executor's order", ours, "those on a document sent one after the other", adjacent, "a gain"),
+    ]
 
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ class Settings:
     parallel: int
     context: int
     threads: int
+    cache_ram: int
 
 
 def serve(files: Mapping[str, Path], port: int, settings: Settings) -> None:
@@ -139,6 +140,7 @@ def _server(parent: Connection, name: str, file: Path, port: int, settings: Sett
     params.port = port
     params.n_parallel = settings.parallel
     params.n_ctx = settings.parallel * settings.context  # it is shared out among the slots
+    params.cache_ram_mib = settings.cache_ram
     params.ui = False
     params.verbosity = 1
     for cpu in (params.cpuparams, params.cpuparams_batch):
@@ -162,6 +164,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080, help="of the first server; 0: free ports (%(default)s)")
     parser.add_argument("--parallel", type=int, default=8, help="samples drawn side by side (%(default)s)")
     parser.add_argument("--context", type=int, default=4096, help="tokens of prompt and answer (%(default)s)")
+    parser.add_argument(
+        "--cache-ram", type=int, default=8192, help="MiB of prompts kept beside the slots (%(default)s)"
+    )
     parser.add_argument("--threads", type=int, help="of each server; default: the cores divided among the servers")
     arguments = parser.parse_args()
     wanted = chosen(arguments.models)
@@ -171,7 +176,7 @@ def main() -> None:
         return
     # More threads than cores would wait for each other at every layer.
     threads = arguments.threads or max(1, (os.cpu_count() or 1) // len(files))
-    settings = Settings(arguments.parallel, arguments.context, threads)
+    settings = Settings(arguments.parallel, arguments.context, threads, arguments.cache_ram)
     # Ctrl-C is how it is meant to end.
     with contextlib.suppress(KeyboardInterrupt):
         serve(files, arguments.port, settings)

@@ -32,13 +32,13 @@ class Gate:
         self.rates = RateLimits(clock)
 
     @asynccontextmanager
-    async def turn(self, tokens: float) -> AsyncIterator[float]:
+    async def turn(self, tokens: float, prompt: str = "") -> AsyncIterator[float]:
         """A request's turn; gives the seconds that circuit and rate limits held it back.
 
-        `tokens` is what it may use at most. Raises PassingError where the endpoint was probed in vain
-        meanwhile.
+        `tokens` is what it may use at most, `prompt` what it begins with, by which those who wait are
+        ordered (PrefixOrder). Raises PassingError where the endpoint was probed in vain meanwhile.
         """
-        number = await self.limit.acquire()
+        number = await self.limit.acquire(prompt)
         try:
             started = self._clock.now()
             probe = await self.circuit.admit()
@@ -59,7 +59,7 @@ class Gate:
             self.circuit.succeeded(probe=probe)
             self.limit.succeeded()
         finally:
-            self.limit.release()
+            self.limit.release(prompt)
 
     def observe(self, headers: Mapping[str, str]) -> None:
         """Takes over what an answer's headers say about rate limits."""

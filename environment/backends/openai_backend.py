@@ -18,6 +18,7 @@ from environment.backends.drawing import Drawing
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import PassingError, PromptTooLong
 from environment.backends.gate import Gate, ParameterRefused
+from environment.backends.prefix_order import beginning_of
 from environment.prompt_tokens import most_tokens
 from environment.side_by_side import first_to_finish
 from storage.fault import Fault, FaultKind
@@ -185,7 +186,7 @@ class OpenAIBackend:
         body = request_body(request, run, redraw, ability)
         tokens = sum(most_tokens(request, len(run)))
         async with receiver.sending(len(run), self.endpoint.address) as sending:
-            async with self.gate.turn(tokens) as held:
+            async with self.gate.turn(tokens, beginning_of(request)) as held:
                 if held >= NOTED_WAIT:
                     self._note(receiver, request.model, FaultKind.HELD_BACK, waited=held)
                 drawing.require_whole()
