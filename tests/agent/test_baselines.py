@@ -115,6 +115,22 @@ def test_a_baseline_without_its_package_says_what_to_install(monkeypatch: pytest
             Search(space(1), None, name)
 
 
+@pytest.mark.parametrize("name", ["tpe", "tpe-front"])
+def test_estimators_that_are_kept_suggest_what_new_ones_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def proposed() -> list[tuple[Allocation, str]]:
+        search = drive(
+            Search(space(1, sample_counts=[1, 2, 3, 4, 6, 8, 12]), None, name, 3),
+            20,
+            fail=lambda number: number % 7 == 3,
+        )
+        return [(trial.allocation, trial.reason) for trial in search.trials]
+
+    kept = proposed()
+    assert any("repeated" in reason for _, reason in kept)
+    monkeypatch.setattr("agent.optuna_tpe.KeepingTpeSampler", optuna.samplers.TPESampler)
+    assert proposed() == kept
+
+
 @pytest.mark.parametrize("name", ["cmaes", "nsga2"])
 def test_a_generation_learns_from_the_last(name: str) -> None:
     """Later batches score better on average than the first, random one, and are seldom random themselves."""
