@@ -63,6 +63,7 @@ def test_sqlite_runs_in_wal_mode_with_full_synchronisation(tmp_path: Path) -> No
     with Database.open(tmp_path / "a.db") as database, database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 8000
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
