@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -245,18 +246,22 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 def _migrate(engine: Engine) -> None:
     from alembic.runtime.migration import MigrationContext
 
+    with engine.connect() as connection:
+        if MigrationContext.configure(connection).get_current_revision() == _newest_schema():
+            return
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    with engine.connect() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == head:
-            return
     with _writing(engine).begin() as connection:
         if engine.dialect.name == "postgresql":
             # One process migrates, those beside it wait and find it done.
             connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@cache
+def _newest_schema() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def unusable(url: URL, error: Exception) -> StorageError:
