@@ -233,8 +233,8 @@ def resume(
 @names_misfits
 def load_result(session: str, storage: str = DEFAULT_URL) -> Result:
     """A stored session's result, finished or not. Raises UnknownSession."""
-    with Database.open(storage) as database:
-        archive = Archive(database)
+    with Database.open(storage) as database, database.snapshot() as moment:
+        archive = Archive(moment)
         return _result(archive.session(session), archive, storage)
 
 
