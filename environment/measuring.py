@@ -13,7 +13,7 @@ import numpy as np
 
 from environment.backend import Backend
 from environment.executor import runner_of
-from environment.memory_sink import MemorySink
+from environment.memory_store import MemoryStore
 from environment.sampler import Ledger, Sampler, SampleSink
 from environment.strategy import StageRun, sample_request
 from environment.task import Task
@@ -28,7 +28,7 @@ DIGITS = 4
 
 def measured_recording(task: Task) -> Measurements:
     """What the requests of a recorded task took when they were recorded, for all of its models."""
-    return asyncio.run(measure(task, covering(task), MemorySink(), task.connect()))
+    return asyncio.run(measure(task, covering(task), MemoryStore(), task.connect()))
 
 
 async def measure(

@@ -1,4 +1,4 @@
-"""Samples that are kept in memory alone, for runs that leave nothing behind."""
+"""Samples in memory, for runs that leave nothing behind and for recorded ones, which a database would slow down."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ class MemoryStore:
     samples: dict[str, dict[int, Sample]] = field(default_factory=dict)
 
     def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
-        """The known samples of each key."""
+        """The samples of each key; a key without samples is absent."""
         return {key: self.samples[key] for key in keys if key in self.samples}
 
-    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
-        """Keeps samples."""
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> bool:
+        """Keeps samples. Tells whether none of them was there before."""
+        all_new = True
         for request, index, sample in entries:
-            self.samples.setdefault(request.key, {}).setdefault(index, sample)
+            known = self.samples.setdefault(request.key, {})
+            all_new = all_new and index not in known
+            known.setdefault(index, sample)
+        return all_new

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class SampleSink(SampleSource, Protocol):
     """A source that also keeps samples durably; writing one twice keeps the first."""
 
-    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None: ...
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> bool:
+        """Keeps samples. Tells whether none of them was there before; False also where that is not known."""
+        ...
 
 
 LOG = logging.getLogger(__name__)
@@ -97,8 +99,8 @@ class _Generation:
 class GroupCommit:
     """Writes to a sink so that everything that gathers while one commit runs shares the next.
 
-    It answers with what the sink holds afterwards: where another process wrote a sample first,
-    that one counts, or two processes would build later prompts on different texts.
+    It answers with what the sink holds of these samples afterwards: where another process wrote one
+    first, that one counts, or two processes would build later prompts on different texts.
     """
 
     def __init__(self, sink: SampleSink) -> None:
@@ -121,8 +123,12 @@ class GroupCommit:
             return await asyncio.to_thread(self._put, batch)
 
     def _put(self, batch: list[tuple[GenerationRequest, int, Sample]]) -> Stored:
-        self._sink.put(batch)
-        return self._sink.fetch({request.key for request, _, _ in batch})
+        if not self._sink.put(batch):
+            return self._sink.fetch({request.key for request, _, _ in batch})
+        stored: dict[str, dict[int, Sample]] = {}
+        for request, index, sample in batch:
+            stored.setdefault(request.key, {})[index] = sample
+        return stored
 
 
 class Sampler:

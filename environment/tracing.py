@@ -49,8 +49,9 @@ class _StoreOnly:
     def fetch(self, keys: Iterable[str]) -> Mapping[str, Mapping[int, Sample]]:
         return self._source.fetch(keys)
 
-    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> bool:
         """Delivered samples are already stored."""
+        return False
 
 
 class Tracer:

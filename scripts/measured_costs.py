@@ -20,7 +20,7 @@ from rich.table import Table
 
 from environment.executor import Executor
 from environment.measuring import NotingSampler, covering, measured_recording, requests_of
-from environment.memory_sink import MemorySink
+from environment.memory_store import MemoryStore
 from environment.multihop.recorded import STRATEGIES, recorded_task
 from environment.task import Task
 from storage.sample import Sample
@@ -31,7 +31,7 @@ Requests = dict[tuple[str, str, int], list[list[Sample]]]
 
 async def sent(task: Task) -> Requests:
     """The recorded requests by subtask, model and number of generations."""
-    store = MemorySink()
+    store = MemoryStore()
     sampler = NotingSampler(store, task.connect())
     runner = Executor(task, sampler, math.inf)
     for allocation in covering(task):

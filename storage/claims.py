@@ -7,7 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import delete, select
 
 from storage.database import Database
-from storage.inserting import insert
+from storage.inserting import insert_new
 from storage.parts import in_parts
 from storage.schema import ClaimRow
 from storage.workers import without_worker
@@ -31,10 +31,10 @@ class Claims:
             held: set[str] = set()
             for chunk in in_parts(wanted):
                 session.execute(delete(ClaimRow).where(ClaimRow.key.in_(chunk), without_worker(ClaimRow.worker)))
-                session.execute(
-                    insert(session, ClaimRow).on_conflict_do_nothing(),
-                    [{"key": key, "worker": self._worker} for key in chunk],
-                )
+                new = insert_new(session, ClaimRow, [{"key": key, "worker": self._worker} for key in chunk])
+                if new == len(chunk):
+                    held.update(chunk)
+                    continue
                 mine = ClaimRow.worker == self._worker
                 held.update(session.scalars(select(ClaimRow.key).where(ClaimRow.key.in_(chunk), mine)))
         return held

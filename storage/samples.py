@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from storage.database import Database
-from storage.inserting import insert
+from storage.inserting import insert_new
 from storage.lookups import rows_of
-from storage.parts import in_parts
 from storage.sample import GenerationRequest, Sample
 from storage.schema import RequestRow, SampleRow, now
 from storage.spending import SessionSpending
-
-ROWS_PER_INSERT = 1000
 
 
 class SampleStore:
@@ -47,9 +43,9 @@ class SampleStore:
                 found.setdefault(key, {})[number] = Sample(*sample)
         return found
 
-    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> None:
+    def put(self, entries: Iterable[tuple[GenerationRequest, int, Sample]]) -> bool:
         """Stores samples in one transaction; on return they are on disk. The first write of an
-        index wins, whoever made it."""
+        index wins, whoever made it. Tells whether all of them were first."""
         requests: dict[str, dict[str, Any]] = {}
         samples: list[dict[str, Any]] = []
         for request, number, sample in entries:
@@ -71,19 +67,14 @@ class SampleStore:
         samples.sort(key=lambda row: (row["key"], row["number"]))
         joining = self._spending.joining() if self._spending else nullcontext()
         with joining as join, self._database.transaction() as session:
-            _insert_new(session, RequestRow, [requests[key] for key in sorted(requests)])
-            _insert_new(session, SampleRow, samples)
+            insert_new(session, RequestRow, [requests[key] for key in sorted(requests)])
+            stored = insert_new(session, SampleRow, samples)
             # Last: nobody who holds the account's row waits for a sample's.
             if join is not None:
                 join(session)
+        return stored == len(samples)
 
     def count(self) -> int:
         """How many samples are stored."""
         with self._database.reading() as session:
             return session.scalar(select(func.count()).select_from(SampleRow)) or 0
-
-
-def _insert_new(session: Session, table: type[RequestRow | SampleRow], rows: Sequence[dict[str, Any]]) -> None:
-    statement = insert(session, table).on_conflict_do_nothing()
-    for chunk in in_parts(rows, ROWS_PER_INSERT):
-        session.execute(statement, chunk)

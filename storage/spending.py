@@ -103,8 +103,11 @@ class SessionSpending:
         with self._taken() as notes:
 
             def join(session: Session) -> None:
-                if notes != _Notes():
+                if notes.ended:
                     self._write(session, self._locked(session), notes)
+                elif notes.charged != Spent():
+                    more = {name: getattr(SpendingRow, name) + by for name, by in _columns(notes.charged).items()}
+                    session.execute(update(SpendingRow).where(SpendingRow.session_id == self._session_id).values(more))
 
             yield join
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.comparison.arena import RECORDED, Arena, Scorer
 from environment.executor import Executor
-from environment.memory_sink import MemorySink
+from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
 from environment.simulation import Optimum
 from environment.stage_memory import StageMemory
@@ -52,7 +52,7 @@ class RecordedArena(Arena):
             f"the mean score on the {len(task.held_out_examples)} held-out examples; "
             "the oracle is the best such mean of the recorded grid"
         )
-        self._samples = MemorySink()
+        self._samples = MemoryStore()
         self._memory = StageMemory()
         self._evaluated: dict[tuple[Allocation, str], Evaluated] = {}
 

@@ -62,10 +62,10 @@ class StorageConformance:
             Sample("ä\n\x00".replace("\x00", ""), 7, 3, 0.25, "length"),
             Sample("", 0, 0, 0.25, mean_logprob=-0.5),
         ]
-        store.put([(ask("q"), index, sample) for index, sample in enumerate(samples)])
-        store.put([(ask("q"), 0, Sample("later"))])
+        assert store.put([(ask("q"), index, sample) for index, sample in enumerate(samples)])
+        assert not store.put([(ask("q"), 0, Sample("later")), (ask("new"), 0, Sample("first"))])
         assert store.fetch([ask("q").key, ask("none").key]) == {ask("q").key: dict(enumerate(samples))}
-        assert store.count() == 2
+        assert store.count() == 3
 
     def test_many_keys_are_fetched_and_many_writers_agree(self, database: Database) -> None:
         """More keys than fit one query, put by several threads at once, are there once each."""

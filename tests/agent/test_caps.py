@@ -12,7 +12,7 @@ import pytest
 import agenttts as tts
 from agent.judging import LARGEST, SMALLEST
 from environment.executor import Executor
-from environment.memory_sink import MemorySink
+from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
 from environment.task import SEARCH, load_task
 from storage.archive import Archive
@@ -100,7 +100,7 @@ def test_a_runner_refuses_what_a_cap_does_not_allow() -> None:
     from dataclasses import replace
 
     task = replace(plain, caps=(tts.Cap(cost, 100.0),))
-    runner = Executor(task, Sampler(MemorySink(), task.connect()), 1e9)
+    runner = Executor(task, Sampler(MemoryStore(), task.connect()), 1e9)
     dear = Allocation({"first": Choice("large", 8), "second": Choice("large", 8)})
     with pytest.raises(BudgetExceeded, match="cap flops"):
         asyncio.run(runner.run(dear, task.examples(SEARCH)))

@@ -10,7 +10,7 @@ import pytest
 from environment.backend import Receiver
 from environment.executor import Executor
 from environment.measuring import measure, measured_recording
-from environment.memory_sink import MemorySink
+from environment.memory_store import MemoryStore
 from environment.multihop.recorded import recorded_task
 from environment.sampler import Sampler
 from environment.task import SEARCH, Task
@@ -117,7 +117,7 @@ async def test_nothing_is_generated_while_measuring(store: SampleStore) -> None:
 
 async def test_without_samples_there_is_nothing_to_measure() -> None:
     with pytest.raises(InvalidInput, match="run trials first"):
-        await measure(tiny_task(TimedBackend()), [], MemorySink(), {})
+        await measure(tiny_task(TimedBackend()), [], MemoryStore(), {})
 
 
 def test_the_recording_tells_what_its_models_took() -> None:
