@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from environment.backend import close_all
 from environment.executor import runner_of
+from environment.long_lived import spared_by_collections
 from environment.session_sampler import session_sampler
 from environment.simulated.executor import SimulatedExecutor
 from environment.task import Task
@@ -97,7 +98,8 @@ class _Local:
             self.task, self.database, begun.session_id, begun.worker, backends, begun.drawn, begun.told
         )
         try:
-            yield runner_of(self.task, sampler, self.budget)
+            with spared_by_collections():
+                yield runner_of(self.task, sampler, self.budget)
         except BaseException as error:
             await sampler.wind_down(error)
             raise

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import tenacity
 
 from environment.backend import Collected, Receiver, Sending
 from environment.backends.chat_answer import ChatAnswer, Choice, TokenCount, TokenMeter
@@ -65,7 +64,6 @@ class OpenAIBackend:
         self._client = ChatClient(endpoint, self.gate)
         self._abilities: dict[str, Ability] = {}
         self._meters: dict[str, TokenMeter] = {}
-        self._wait = tenacity.wait_exponential(FIRST_WAIT, LONGEST_WAIT) + tenacity.wait_random(0, FIRST_WAIT)
 
     async def generate(self, request: GenerationRequest, indices: Sequence[int], receiver: Receiver) -> None:
         """Delivers one sample for each index, as the answers come in.
@@ -151,33 +149,25 @@ class OpenAIBackend:
 
         Returns the indices that the answer left out, and those it refused with the reason.
         """
-
-        def note(state: tenacity.RetryCallState) -> None:
-            fault = state.outcome.exception() if state.outcome else None
-            if isinstance(fault, PassingError) and state.next_action is not None:
-                self._note(receiver, request.model, fault.kind, retried=True, waited=state.next_action.sleep)
-
-        retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(self.endpoint.max_attempts),
-            wait=self._seconds_to_wait,
-            retry=tenacity.retry_if_exception_type(PassingError),
-            sleep=self._clock.sleep,
-            before_sleep=note,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._try, drawing, request, run, redraw, receiver)
-        except PassingError as fault:
-            self._note(receiver, request.model, fault.kind)
-            tries = f"gave up after {self.endpoint.max_attempts} attempts; the last one: {fault}"
-            raise self._client.error(request.model, tries, hint="is the server up and not overloaded?") from None
-        except PromptTooLong as error:
-            self._note(receiver, request.model, FaultKind.TOO_LONG)
-            await self._leave_empty(run, PROMPT_TOO_LONG, error, receiver)
-            return [], {}
-        except EndpointError:
-            self._note(receiver, request.model, FaultKind.REFUSED)
-            raise
+        for failed in range(1, self.endpoint.max_attempts + 1):
+            try:
+                return await self._try(drawing, request, run, redraw, receiver)
+            except PassingError as fault:
+                last = fault
+            except PromptTooLong as error:
+                self._note(receiver, request.model, FaultKind.TOO_LONG)
+                await self._leave_empty(run, PROMPT_TOO_LONG, error, receiver)
+                return [], {}
+            except EndpointError:
+                self._note(receiver, request.model, FaultKind.REFUSED)
+                raise
+            if failed < self.endpoint.max_attempts:
+                wait = _seconds_to_wait(last, failed)
+                self._note(receiver, request.model, last.kind, retried=True, waited=wait)
+                await self._clock.sleep(wait)
+        self._note(receiver, request.model, last.kind)
+        tries = f"gave up after {self.endpoint.max_attempts} attempts; the last one: {last}"
+        raise self._client.error(request.model, tries, hint="is the server up and not overloaded?")
 
     async def _try(
         self, drawing: Drawing, request: GenerationRequest, run: range, redraw: int, receiver: Receiver
@@ -281,14 +271,15 @@ class OpenAIBackend:
     ) -> None:
         receiver.note(Fault(self.endpoint.address, model, kind, retried, waited))
 
-    def _seconds_to_wait(self, state: tenacity.RetryCallState) -> float:
-        fault = state.outcome.exception() if state.outcome else None
-        if isinstance(fault, PassingError) and fault.retry_after is not None:
-            return fault.retry_after
-        return min(self._wait(state), LONGEST_WAIT)
-
     def _ability(self, model: str) -> Ability:
         return self._abilities.setdefault(model, Ability(self.endpoint.max_choices))
+
+
+def _seconds_to_wait(fault: PassingError, failed: int) -> float:
+    """Before another try: what the server says, else twice as long each time, and a little more by chance."""
+    if fault.retry_after is not None:
+        return fault.retry_after
+    return min(FIRST_WAIT * 2.0 ** min(failed - 1, 10) + random.uniform(0, FIRST_WAIT), LONGEST_WAIT)
 
 
 class _Starter(Collected):
