@@ -29,6 +29,7 @@ from environment.backends.chat_request import Ability, request_body
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend
 from environment.executor import Executor
+from environment.long_lived import spared_by_collections
 from environment.sampler import Sampler
 from environment.task import Stage, Task
 from storage.database import Database
@@ -155,9 +156,10 @@ def main() -> None:
             requests = [GenerationRequest("stub", Asked().messages(e, {}), Asked.sampling) for e in examples]
             bodies = [request_body(request, range(1), 0, Ability()) for request in requests]
             ours, plain = [], []
-            for _ in range(arguments.runs):
-                plain.append(asyncio.run(by_loop(url, bodies, in_flight)))
-                ours.append(asyncio.run(by_executor(url, examples, in_flight, Path(folder))))
+            with spared_by_collections():  # both, as searches are
+                for _ in range(arguments.runs):
+                    plain.append(asyncio.run(by_loop(url, bodies, in_flight)))
+                    ours.append(asyncio.run(by_executor(url, examples, in_flight, Path(folder))))
             rates = [[timed / elapsed for elapsed, _ in runs] for runs in (ours, plain)]
             spent = [[1000 * processor / timed for _, processor in runs] for runs in (ours, plain)]
             lines.append(
