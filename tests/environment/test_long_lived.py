@@ -16,9 +16,8 @@ def nothing_frozen() -> Iterator[None]:
 
 
 def test_what_is_there_is_spared_until_the_block_ends() -> None:
-    with pytest.raises(ZeroDivisionError), spared_by_collections():
+    with spared_by_collections():
         assert gc.get_freeze_count() > 0
-        raise ZeroDivisionError
     assert gc.get_freeze_count() == 0
 
 
