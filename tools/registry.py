@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from typing import Any, Generic, TypeVar, cast
@@ -54,15 +57,29 @@ class Registry(Generic[T]):
         if name in self._registered:
             return self._registered[name]
         if name not in self._loaded:
-            # Looking an entry point up reads the metadata of every installed package.
             found = self._entry_points().get(name)
             if found is None:
                 raise UnknownName(self.kind, name, self.names())
             self._loaded[name] = cast(T, found.load())
         return self._loaded[name]
 
-    def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+    def _entry_points(self) -> Mapping[str, EntryPoint]:
+        return _declared(self.group, tuple(_places()))
+
+
+@lru_cache(maxsize=32)
+def _declared(group: str, _: tuple[tuple[str, int], ...]) -> Mapping[str, EntryPoint]:
+    """A group's entry points by name. Finding them reads the metadata of every installed package."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _places() -> Iterator[tuple[str, int]]:
+    """Where packages are looked for, and when that last changed: what is installed meanwhile is found."""
+    for place in sys.path:
+        try:
+            yield place, os.stat(place or ".").st_mtime_ns
+        except OSError:
+            continue
 
 
 def built(owner: str, build: Callable[..., T], options: Mapping[str, Any], *arguments: Any) -> T:
