@@ -4,7 +4,7 @@ From scratch means that a trial generates all that it draws, as code without a s
 distinct samples that the visited allocations draw: no search that visits them can do with fewer.
 
 python scripts/bench_generations.py                         # recorded generations, and the same served over HTTP
-python scripts/bench_generations.py --live MODEL@URL ...    # also a small search of live models
+python scripts/bench_generations.py --live MODEL@URL ...    # a small search of live models instead
 """
 
 from __future__ import annotations
@@ -80,8 +80,14 @@ def main() -> None:
     options.add_argument("--trials", type=int, default=50, help="default: %(default)s")
     options.add_argument("--searchers", nargs="+", default=["planner", "random", "tpe"], help="default: %(default)s")
     options.add_argument("--live", nargs="+", default=[], metavar="MODEL", help="as --model of agenttts search")
-    options.add_argument("--live-trials", type=int, default=12, help="default: %(default)s")
+    options.add_argument("--live-examples", type=int, default=4, help="default: %(default)s")
+    options.add_argument("--live-samples", type=int, default=8, help="of a stage at most, default: %(default)s")
     arguments = options.parse_args()
+    if arguments.live:
+        few = {"search_examples": arguments.live_examples, "held_out_examples": 1}
+        live = load_task("multihop", models=arguments.live, max_samples=arguments.live_samples, **few)
+        show([searched("live", live, searcher, arguments.trials) for searcher in arguments.searchers])
+        return
     task = load_task("multihop-recorded")
     usual = task.space.default_budget(task.cost)
     lines = [searched("recorded", task, searcher, arguments.trials) for searcher in arguments.searchers]
@@ -91,9 +97,6 @@ def main() -> None:
         line = searched("served over HTTP", served(task, server.base_url), arguments.searchers[0], arguments.trials)
     twice = sum(count - 1 for count in server.made.values())
     lines.append(replace(line, ours=f"{line.ours}; the server made {twice} of its {server.made.total():,} twice"))
-    if arguments.live:
-        live = load_task("multihop", models=arguments.live, search_examples=5, held_out_examples=2, max_samples=8)
-        lines.append(searched("live", live, arguments.searchers[0], arguments.live_trials))
     show(lines)
 
 

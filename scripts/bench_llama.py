@@ -45,6 +45,7 @@ from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
 
 MODEL = "smollm2-135m-instruct"
 WORDS = ("river", "stone", "market", "garden", "engine", "letter", "winter", "island", "mirror", "copper")
+PARTS = ("throughput", "order")
 _serial = itertools.count()
 
 
@@ -183,14 +184,21 @@ def there_and_back(ways: Sequence[Callable[[], Awaitable[Sent]]]) -> list[list[B
     return [list(pair) for pair in zip(there, back, strict=True)]
 
 
+def joined(runs: Sequence[Sequence[Sequence[Block]]]) -> list[list[Block]]:
+    """All blocks of each way."""
+    return [[one for pair in way for one in pair] for way in zip(*runs, strict=True)]
+
+
 def main() -> None:
     """The command."""
     options = parser(__doc__, runs=4)
+    options.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: %(default)s")
     options.add_argument("--slots", type=int, default=4, help="the server's, default: %(default)s")
     options.add_argument("--samples", type=int, default=2, help="of each prompt, default: %(default)s")
-    options.add_argument("--documents", type=int, default=6, help="default: %(default)s")
-    options.add_argument("--questions", type=int, default=4, help="on each document, default: %(default)s")
-    options.add_argument("--words", type=int, default=400, help="of a document, default: %(default)s")
+    options.add_argument("--prompts", type=int, default=10, help="of a block of throughput, default: %(default)s")
+    options.add_argument("--documents", type=int, default=4, help="of a block of order, default: %(default)s")
+    options.add_argument("--questions", type=int, default=3, help="on each document, default: %(default)s")
+    options.add_argument("--words", type=int, default=200, help="of a document, default: %(default)s")
     options.add_argument(
         "--cache-ram", type=int, default=0, help="MiB that the server keeps beside its slots, default: %(default)s"
     )
@@ -200,26 +208,20 @@ def main() -> None:
         llama(arguments.slots, arguments.cache_ram, arguments.cache) as url,
         tempfile.TemporaryDirectory() as folder,
     ):
-        bench = _Bench(url, arguments.samples, arguments.slots, Path(folder))
-        asyncio.run(by_loop(url, bodies([(one, range(1)) for one in prompts(2, 2, 30, random.Random(0))]), 1))
-        apart, alike = [], []
-        for run in range(arguments.runs):
-            rng = random.Random(run)
-            count = arguments.documents * arguments.questions
-            apart.append(bench.throughput(prompts(count, 1, 60, rng)))
-            alike.append(
-                bench.order(lambda rng=rng: prompts(arguments.documents, arguments.questions, arguments.words, rng))
-            )
-    show(_throughput_lines(arguments, *map(_joined, zip(*apart, strict=True))))
-    show(_order_lines(arguments, *map(_joined, zip(*alike, strict=True))))
-
-
-def _joined(runs: Sequence[Sequence[Block]]) -> list[Block]:
-    return [one for run in runs for one in run]
+        bench = Bench(url, arguments.samples, arguments.slots, Path(folder))
+        asyncio.run(by_loop(url, bodies([(one, range(1)) for one in prompts(4, 1, 30, random.Random(-1))]), 1))
+        lines = []
+        if "throughput" in arguments.parts:
+            lines += throughput_lines(arguments, bench)
+        if "order" in arguments.parts:
+            lines += order_lines(arguments, bench)
+    show(lines)
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
+class Bench:
+    """A server, and how it is driven."""
+
     url: str
     samples: int
     slots: int
@@ -227,6 +229,7 @@ class _Bench:
 
     @property
     def in_flight(self) -> int:
+        """Requests for all samples of a prompt that the slots hold."""
         return max(1, self.slots // self.samples)
 
     def throughput(self, examples: Sequence[Question]) -> list[list[Block]]:
@@ -282,9 +285,11 @@ def _compared(figure: str, ours: Sequence[Block], name: str, reference: Sequence
     ]
 
 
-def _throughput_lines(arguments: Any, ours: Sequence[Block], loop: Sequence[Block]) -> list[Line]:
-    count = arguments.documents * arguments.questions
-    size = f"{count} prompts, {arguments.samples} samples each, {arguments.slots} slots"
+def throughput_lines(arguments: Any, bench: Bench) -> list[Line]:
+    """How near the executor comes to the plain loop."""
+    examples = [prompts(arguments.prompts, 1, 60, random.Random(run)) for run in range(arguments.runs)]
+    ours, loop = joined([bench.throughput(some) for some in examples])
+    size = f"{arguments.prompts} prompts, {arguments.samples} samples each, {arguments.slots} slots"
     busy = [[one.under_way for one in blocks] for blocks in (ours, loop)]
     return [
         *_compared(f"the executor, {size}", ours, "the same requests by a plain loop", loop, "at least 0.98"),
@@ -292,18 +297,19 @@ def _throughput_lines(arguments: Any, ours: Sequence[Block], loop: Sequence[Bloc
     ]
 
 
-def _order_lines(
-    arguments: Any,
-    ours: Sequence[Block],
-    mixed: Sequence[Block],
-    adjacent: Sequence[Block],
-    naive: Sequence[Block],
-) -> list[Line]:
+def order_lines(arguments: Any, bench: Bench) -> list[Line]:
+    """What requests for all samples and the gate's order gain."""
+    rng = random.Random(0)
+
+    def fresh() -> list[Question]:
+        return prompts(arguments.documents, arguments.questions, arguments.words, rng)
+
+    ours, mixed, adjacent, naive = joined([bench.order(fresh) for _ in range(arguments.runs)])
     size = f"{arguments.documents} documents of {arguments.words} words, {arguments.questions} questions on each"
     return [
         *_compared(f"the executor, {size}", ours, "one sample a request, in random order", naive, "a gain"),
         *_compared("`n` samples a request, in random order", mixed, "one sample a request", naive, "a gain"),
-        *_compared("the executor's order", ours, "`n` samples a request, in random order", mixed, "a gain"),
+        *_compared("the executor's order", ours, "the same requests in random order", mixed, "a gain"),
         *_compared("the executor's order", ours, "those on a document sent one after the other", adjacent, "a gain"),
     ]
 
