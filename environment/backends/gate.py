@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from environment.backends.adaptive_limit import AdaptiveLimit
+from environment.backends.adaptive_limit import ANY, AdaptiveLimit
 from environment.backends.circuit import Circuit
 from environment.backends.clock import Clock
 from environment.backends.endpoint_faults import PassingError
+from environment.backends.prefix_order import Ask
 from environment.backends.rate_limits import RateLimits
+from environment.backends.slots import LLAMA_CPP
 from storage.fault import FaultKind
 from tools.errors import EndpointError
 
@@ -30,15 +32,17 @@ class Gate:
         self.limit = AdaptiveLimit(most)
         self.circuit = Circuit(clock)
         self.rates = RateLimits(clock)
+        self.has_slots = False
+        """Whether the server's answers say that they come from llama.cpp."""
 
     @asynccontextmanager
-    async def turn(self, tokens: float, prompt: str = "") -> AsyncIterator[float]:
+    async def turn(self, tokens: float, ask: Ask = ANY) -> AsyncIterator[float]:
         """A request's turn; gives the seconds that circuit and rate limits held it back.
 
-        `tokens` is what it may use at most, `prompt` what it begins with, by which those who wait are
-        ordered (PrefixOrder). Raises PassingError where the endpoint was probed in vain meanwhile.
+        `tokens` is what it may use at most, `ask` what the order of those who wait goes by. Raises
+        PassingError where the endpoint was probed in vain meanwhile.
         """
-        number = await self.limit.acquire(prompt)
+        number = await self.limit.acquire(ask)
         try:
             started = self._clock.now()
             probe = await self.circuit.admit()
@@ -59,11 +63,12 @@ class Gate:
             self.circuit.succeeded(probe=probe)
             self.limit.succeeded()
         finally:
-            self.limit.release(prompt)
+            self.limit.release(ask)
 
     def observe(self, headers: Mapping[str, str]) -> None:
-        """Takes over what an answer's headers say about rate limits."""
+        """Takes over what an answer's headers say about rate limits, and whether the server has slots."""
         self.rates.observe(headers)
+        self.has_slots = headers.get("server") == LLAMA_CPP
 
     def _learn(self, fault: PassingError, number: int, *, probe: bool) -> None:
         if fault.retry_after:

@@ -17,7 +17,8 @@ from environment.backends.drawing import Drawing
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_faults import PassingError, PromptTooLong
 from environment.backends.gate import Gate, ParameterRefused
-from environment.backends.prefix_order import beginning_of
+from environment.backends.prefix_order import ask_of
+from environment.backends.slots import Slots
 from environment.prompt_tokens import most_tokens
 from environment.side_by_side import first_to_finish
 from storage.fault import Fault, FaultKind
@@ -62,6 +63,7 @@ class OpenAIBackend:
         self._clock = SystemClock() if clock is None else clock
         self.gate = Gate(self._clock, endpoint.concurrency)
         self._client = ChatClient(endpoint, self.gate)
+        self._slots = Slots(endpoint, self.gate.limit)
         self._abilities: dict[str, Ability] = {}
         self._meters: dict[str, TokenMeter] = {}
 
@@ -88,9 +90,11 @@ class OpenAIBackend:
                 "use fewer workers or raise the endpoint's concurrency",
             )
         self.gate.limit.narrow(own)
+        self._slots.share(part, parts)
 
     async def aclose(self) -> None:
         """Closes the connections."""
+        await self._slots.aclose()
         await self._client.aclose()
 
     async def _race(self, request: GenerationRequest, race: Race, indices: Sequence[int], receiver: Receiver) -> None:
@@ -176,7 +180,7 @@ class OpenAIBackend:
         body = request_body(request, run, redraw, ability)
         tokens = sum(most_tokens(request, len(run)))
         async with receiver.sending(len(run), self.endpoint.address) as sending:
-            async with self.gate.turn(tokens, beginning_of(request)) as held:
+            async with self.gate.turn(tokens, ask_of(request, len(run))) as held:
                 if held >= NOTED_WAIT:
                     self._note(receiver, request.model, FaultKind.HELD_BACK, waited=held)
                 drawing.require_whole()
@@ -185,6 +189,8 @@ class OpenAIBackend:
                     started = time.perf_counter()
                     answer = await self._post(request.model, body, ability, sending)
                     latency = time.perf_counter() - started
+                if self.gate.has_slots:
+                    self._slots.learn()
             return await self._deliver(request, run, answer, latency, receiver)
 
     async def _post(self, model: str, body: dict[str, object], ability: Ability, sending: Sending) -> ChatAnswer:

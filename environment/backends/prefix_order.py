@@ -1,8 +1,7 @@
-"""In which order waiting requests get an endpoint's places: prompts that begin alike one after the other.
+"""Which of the waiting requests a free place gets: prompts that begin alike one after the other, in one place.
 
-Servers keep what they computed for a prompt and need not compute again what the next prompt in the same place
-begins with (llama.cpp's slots), or what one shortly before it began with (vLLM's and the providers' prefix caches).
-Prompts that begin alike gain nothing side by side: each computes all of it.
+A server with slots (llama.cpp) keeps in each what it computed for the prompt that was there last, and need not compute
+again what the next one begins with. Side by side, prompts that begin alike gain nothing: each slot computes all of it.
 """
 
 from __future__ import annotations
@@ -27,16 +26,24 @@ LOOKS = 8
 LAST = chr(0x10FFFF)
 
 
-def beginning_of(request: GenerationRequest) -> str:
-    """The prompt as it is compared; "" for a race, whose starters are to run side by side."""
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is known of a request that waits: its prompt ("": like no other), and how many samples it asks for."""
+
+    prompt: str = ""
+    choices: int = 1
+
+
+def ask_of(request: GenerationRequest, choices: int) -> Ask:
+    """A request for so many samples. The starters of a race are like nothing, since they are to run side by side."""
     if request.race is not None:
-        return ""
-    text, sep = request.model, "\0"
+        return Ask("", choices)
+    text = request.model
     for message in request.messages:
-        text += sep + message.role + sep + message.content[:LONGEST]
+        text += f"\0{message.role}\0{message.content[:LONGEST]}"
         if len(text) >= LONGEST:
             break
-    return text[:LONGEST]
+    return Ask(text[:LONGEST], choices)
 
 
 def shared(one: str, other: str) -> int:
@@ -44,6 +51,8 @@ def shared(one: str, other: str) -> int:
     same, most = 0, min(len(one), len(other))
     if one[:most] == other[:most]:
         return most
+    if one[:WORTH] != other[:WORTH]:
+        most = min(most, WORTH)
     while most - same > 1:
         middle = (same + most) // 2
         if one[same:middle] == other[same:middle]:
@@ -65,7 +74,7 @@ class Waiting(Generic[T]):
 class PrefixOrder(Generic[T]):
     """The requests that wait, and the prompts under way.
 
-    A free place gets the one that begins most like what it held last; where none does, the oldest
+    Told to choose, it gives a free place the one that begins most like what it held last; where none does, the oldest
     whose beginning is not being computed in another place. Otherwise the oldest goes first, and always
     after PATIENCE others went before it. Each operation looks at a few of those that wait only.
     """

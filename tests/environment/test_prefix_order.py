@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from environment.backend import collected
 from environment.backends.adaptive_limit import AdaptiveLimit
-from environment.backends.prefix_order import LONGEST, PATIENCE, WORTH, PrefixOrder, beginning_of, shared
+from environment.backends.prefix_order import LONGEST, PATIENCE, WORTH, Ask, PrefixOrder, ask_of, shared
 from storage.sample import GenerationRequest, Message, Race, SamplingParameters
-from tests.environment.chat_server import ChatServer
+from tests.environment.chat_server import Body, ChatServer, Reply
 from tests.environment.openai_sessions import ask, connected
 
 SYSTEM = "Answer the question. " * 20
@@ -114,27 +117,36 @@ def test_what_two_share_is_what_both_begin_with(one: str, other: str) -> None:
 
 
 Steps = st.lists(
-    st.tuples(st.sampled_from(["come", "end", "leave", "overload"]), texts, st.integers(0, 9)), max_size=60
+    st.tuples(
+        st.sampled_from(["come", "end", "leave", "overload"]),
+        st.builds(Ask, texts, st.integers(1, 3)),
+        st.integers(0, 9),
+    ),
+    max_size=60,
 )
 
 
-@given(Steps, st.integers(1, 4))
-def test_no_place_is_free_while_somebody_waits(steps: list[tuple[str, str, int]], most: int) -> None:
+@given(Steps, st.integers(1, 4), st.none() | st.integers(1, 6))
+def test_no_place_is_free_while_somebody_waits(steps: list[tuple[str, Ask, int]], most: int, slots: int | None) -> None:
     async def play() -> None:
         limit = AdaptiveLimit(most)
-        tasks: dict[asyncio.Task[int], str] = {}
+        limit.slots = slots
+        tasks: dict[asyncio.Task[int], Ask] = {}
 
         async def settle() -> None:
             for _ in range(4):
                 await asyncio.sleep(0)
-            there = sum(task.done() for task in tasks)
-            assert limit.in_flight == there == min(limit.limit, len(tasks)) or there > limit.limit
+            there = [ask for task, ask in tasks.items() if task.done()]
+            assert limit.in_flight == len(there)
+            full = len(there) >= limit.limit or sum(ask.choices for ask in there) >= (slots or 99)
+            assert full or len(there) == len(tasks)
+            assert slots is None or sum(ask.choices for ask in there) < slots + 3
 
-        for step, prompt, which in steps:
+        for step, asked_for, which in steps:
             under_way = [task for task in tasks if task.done()]
             waiting = [task for task in tasks if not task.done()]
             if step == "come":
-                tasks[asyncio.create_task(limit.acquire(prompt))] = prompt
+                tasks[asyncio.create_task(limit.acquire(asked_for))] = asked_for
             elif step == "leave" and waiting:
                 task = waiting[which % len(waiting)]
                 del tasks[task]
@@ -155,22 +167,66 @@ def test_no_place_is_free_while_somebody_waits(steps: list[tuple[str, str, int]]
     asyncio.run(play())
 
 
-async def test_the_server_gets_one_document_after_the_other() -> None:
+class Slotted(ChatServer):
+    """Says that it is llama.cpp and has two slots."""
+
+    total_slots: object = 2
+
+    def _listing(self, path: str) -> Reply:
+        return (
+            Reply(content=json.dumps({"total_slots": self.total_slots})) if path == "/props" else super()._listing(path)
+        )
+
+    def complete(self, body: Body) -> Reply:
+        return replace(super().complete(body), headers=("Server: llama.cpp",))
+
+
+async def asked_of(server: ChatServer, samples: int = 1) -> str:
+    """Which documents a server was asked about, five times each by mixed requests; the first answer comes before."""
     some = [ask(f"{document(name)}{number}") for number in range(5) for name in "abcd"]
-    async with connected(ChatServer(), concurrency=1) as (server, backend):
-        await asyncio.gather(*(collected(backend, request, [0]) for request in some))
-        assert "".join(body["messages"][0]["content"][0] for body in server.bodies) == "aaaaabbbbbcccccddddd"
+    async with connected(server, concurrency=8) as (_, backend):
+        await collected(backend, ask("first"), [0])
+        await asyncio.sleep(0.2)
+        await asyncio.gather(*(collected(backend, request, range(samples)) for request in some))
+    return "".join(body["messages"][0]["content"][0] for body in server.bodies[1:])
+
+
+async def test_a_slot_gets_one_document_after_the_other_and_none_waits_in_the_server() -> None:
+    server = Slotted(latency=0.01)
+    assert await asked_of(server, samples=2) == "aaaaabbbbbcccccddddd"
+    assert server.most_in_flight == 1
+    server = Slotted(latency=0.01)
+    documents = await asked_of(server)
+    assert server.most_in_flight == 2
+    assert set(documents[:10]) == set("ab")
+
+
+@pytest.mark.parametrize("slots", [0, "many", None])
+async def test_where_the_slots_are_not_known_requests_go_by_age(slots: object) -> None:
+    server = Slotted(latency=0.01)
+    server.total_slots = slots
+    assert await asked_of(server) == "abcd" * 5
+    assert server.most_in_flight == 8
+    assert await asked_of(ChatServer()) == "abcd" * 5
+
+
+async def test_workers_share_the_slots() -> None:
+    async with connected(Slotted(), concurrency=8) as (_, backend):
+        backend.share(0, 2)
+        await collected(backend, ask("first"), [0])
+        await asyncio.sleep(0.2)
+        assert backend.gate.limit.slots == 1
 
 
 def test_a_beginning_tells_models_and_roles_apart_and_is_bounded() -> None:
     request = ask("x" * 10 * LONGEST)
-    assert len(beginning_of(request)) == LONGEST
-    assert beginning_of(ask("one")) != beginning_of(ask("two"))
+    assert len(ask_of(request, 1).prompt) == LONGEST
+    assert ask_of(ask("one"), 1) != ask_of(ask("two"), 1)
     other = GenerationRequest("m2", request.messages, request.sampling)
-    assert shared(beginning_of(request), beginning_of(other)) < 2
+    assert shared(ask_of(request, 1).prompt, ask_of(other, 1).prompt) < 2
 
 
 def test_starters_of_a_race_are_not_held_apart() -> None:
     sampling = SamplingParameters(temperature=0.9, max_tokens=16)
     race = GenerationRequest("m", (Message("user", document("a")),), sampling, race=Race(4, 1))
-    assert beginning_of(race) == ""
+    assert ask_of(race, 4) == Ask("", 4)
