@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from environment.backend import Sending
 from environment.fault_notes import FaultNotes
@@ -39,22 +40,9 @@ class Keeper:
         self.under_way = 0
         self.idle: Callable[[], None] = _nothing
 
-    @asynccontextmanager
-    async def sending(self, count: int, endpoint: str) -> AsyncIterator[Sending]:
+    def sending(self, count: int, endpoint: str) -> AbstractAsyncContextManager[Sending]:
         """Reserves what a request may come to; counts it as lost where it left and its bill is not known."""
-        async with self._spending.reserved(self._request, count):
-            sending = _Sending(self)
-            try:
-                yield sending
-            except BaseException:
-                if sending.is_open:
-                    self._lost(count, endpoint)
-                raise
-            else:
-                if sending.lost:
-                    self._lost(sending.lost, endpoint)
-            finally:
-                sending.end()
+        return _Sending(self, self._spending.reserved(self._request, count), count, endpoint)
 
     async def deliver(self, samples: Mapping[int, Sample]) -> None:
         """Counts the samples as paid and stores them. Raises StorageError."""
@@ -79,7 +67,8 @@ class Keeper:
         if not self.under_way:
             self.idle()
 
-    def _lost(self, count: int, endpoint: str) -> None:
+    def lost(self, count: int, endpoint: str) -> None:
+        """Notes samples that may have been billed and will not come."""
         prompt_tokens, generation_tokens = most_tokens(self._request, count)
         self.note(
             Fault(
@@ -96,15 +85,29 @@ class Keeper:
 class _Sending:
     """One request of a keeper; open from when it leaves until its bill is known."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    # Written out as a class, since every request passes it: a generator takes several times as long.
+
+    def __init__(self, keeper: Keeper, room: AbstractAsyncContextManager[None], count: int, endpoint: str) -> None:
+        self._keeper, self._room, self._count, self._endpoint = keeper, room, count, endpoint
         self._left = False
         self._settled = False
-        self.lost = 0
+        self._lost = 0
 
-    @property
-    def is_open(self) -> bool:
-        return self._left and not self._settled
+    async def __aenter__(self) -> Sending:
+        await self._room.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            lost = self._lost if failure is None else self._count * (self._left and not self._settled)
+            if lost:
+                self._keeper.lost(lost, self._endpoint)
+            if self._left:
+                self._keeper.left(-1)
+        finally:
+            await self._room.__aexit__(kind, failure, trace)
 
     def go(self) -> None:
         self._keeper.require_open()
@@ -112,11 +115,7 @@ class _Sending:
         self._keeper.left(1)
 
     def settled(self, lost: int = 0) -> None:
-        self._settled, self.lost = True, lost
-
-    def end(self) -> None:
-        if self._left:
-            self._keeper.left(-1)
+        self._settled, self._lost = True, lost
 
 
 def _nothing() -> None: ...

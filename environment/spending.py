@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -102,16 +102,15 @@ class Spending:
         if self._closed is not None:
             raise self._closed
 
-    @asynccontextmanager
-    async def reserved(self, request: GenerationRequest, count: int) -> AsyncIterator[None]:
+    def reserved(self, request: GenerationRequest, count: int) -> AbstractAsyncContextManager[None]:
         """Holds back the most that a request for `count` samples may come to while it is under way.
 
         Raises SpendingCapReached where it will never fit.
         """
-        # The estimate is spared where nothing is reserved.
-        limited = self.account.caps.limit_amounts
-        async with self.holding(self.most(request, count) if limited else Spent()):
-            yield
+        if self.account.caps.limit_amounts:
+            return self.holding(self.most(request, count))
+        self.require_open()
+        return nullcontext()
 
     def most(self, request: GenerationRequest, count: int) -> Spent:
         """The most that a request for `count` samples may come to; its prompt's tokens are estimated."""

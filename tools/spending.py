@@ -101,7 +101,7 @@ class SpendingCaps:
     @property
     def limit_amounts(self) -> bool:
         """Whether anything but time is limited."""
-        return any(value is not None for value in (self.max_generations, self.max_tokens, self.max_dollars))
+        return (self.max_generations, self.max_tokens, self.max_dollars) != (None, None, None)
 
     def changed_by(self, given: SpendingCaps) -> SpendingCaps:
         """These with every cap that is `given` in place of the one of its name."""
