@@ -3,7 +3,8 @@
 The stub (scripts/stub_server.py, simulated) answers every request after a fixed time. The reference is a plain loop
 of an HTTP client: as many workers as requests in flight, each of which sends a body, reads the answer's JSON and
 takes the next. Ours renders the prompts, sends them through limits, circuit and accounting, checks the answers and
-puts every sample into SQLite before its example goes on.
+puts every sample into SQLite before its example goes on. With --session it also claims each generation, so that
+no other process makes it too, and keeps the session's account, as every search does.
 
 python scripts/bench_throughput.py
 """
@@ -31,10 +32,15 @@ from environment.backends.openai_backend import OpenAIBackend
 from environment.executor import Executor
 from environment.long_lived import spared_by_collections
 from environment.sampler import Sampler
+from environment.session_sampler import session_sampler
 from environment.task import Stage, Task
+from storage.archive import Archive
 from storage.database import Database
 from storage.sample import GenerationRequest, Message, SamplingParameters
 from storage.samples import SampleStore
+from storage.session import SessionConfig
+from storage.workers import Workers
+from tools.errors import AgentttsError
 from tools.flops import FlopsCost
 from tools.space import Allocation, Choice, Model, SearchSpace, Subtask
 
@@ -90,7 +96,7 @@ Spent = tuple[float, float]
 """Elapsed and processor seconds, once the connections are open."""
 
 
-async def by_executor(url: str, examples: Sequence[Question], in_flight: int, folder: Path) -> Spent:
+async def by_executor(url: str, examples: Sequence[Question], in_flight: int, folder: Path, in_session: bool) -> Spent:
     """Every example through the executor, its samples on disk."""
     backend = OpenAIBackend(Endpoint(url, concurrency=in_flight))
     space = SearchSpace([Subtask("qa", [MODEL], prompt_tokens=200, generation_tokens=6)], 1)
@@ -106,12 +112,23 @@ async def by_executor(url: str, examples: Sequence[Question], in_flight: int, fo
         connect=lambda: {"stub": backend},
     )
     with Database.open(folder / f"{time.monotonic_ns()}.db") as database:
-        executor = Executor(task, Sampler(SampleStore(database), task.connect()), math.inf)
+        if in_session:
+            session = (
+                Archive(database)
+                .create_session(SessionConfig("stub", {}, "random", {}, 0, 1.0, "flops", {}, 1, 1))
+                .id
+            )
+            worker = Workers(database).register(session).id
+            sampler = session_sampler(task, database, session, worker, task.connect())
+        else:
+            sampler = Sampler(SampleStore(database), task.connect())
+        executor = Executor(task, sampler, math.inf)
         allocation = Allocation({"qa": Choice("stub", 1)})
         await executor.run(allocation, examples[:in_flight])
         begin, spent = time.perf_counter(), time.process_time()
         outcome = await executor.run(allocation, examples[in_flight:])
         found = time.perf_counter() - begin, time.process_time() - spent
+        await sampler.finish(AgentttsError("the benchmark is over"))
     await backend.aclose()
     if outcome.usage.paid != len(examples) - in_flight:
         raise SystemExit(f"{outcome.usage.paid} of {len(examples) - in_flight} requests were answered")
@@ -145,6 +162,7 @@ def main() -> None:
     options = parser(__doc__, runs=3)
     options.add_argument("--latency", type=float, default=0.2, help="seconds, default: %(default)s")
     options.add_argument("--in-flight", type=int, nargs="+", default=[1, 64, 512], help="default: %(default)s")
+    options.add_argument("--session", action="store_true", help="with a session's claims and account")
     options.add_argument("--rounds", type=int, default=10, help="requests for each in flight, default: %(default)s")
     options.add_argument("--least", type=int, default=30, help="requests at least, default: %(default)s")
     arguments = options.parse_args()
@@ -159,7 +177,7 @@ def main() -> None:
             with spared_by_collections():  # both, as searches are
                 for _ in range(arguments.runs):
                     plain.append(asyncio.run(by_loop(url, bodies, in_flight)))
-                    ours.append(asyncio.run(by_executor(url, examples, in_flight, Path(folder))))
+                    ours.append(asyncio.run(by_executor(url, examples, in_flight, Path(folder), arguments.session)))
             rates = [[timed / elapsed for elapsed, _ in runs] for runs in (ours, plain)]
             spent = [[1000 * processor / timed for _, processor in runs] for runs in (ours, plain)]
             lines.append(
