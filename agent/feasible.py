@@ -39,6 +39,7 @@ class FeasibleSpace:
         rows = problem.cost_table.rows
         self._ladders = {s.name: self._ladder(s, costs) for s, costs in zip(problem.space.subtasks, rows, strict=True)}
         self._floors: dict[frozenset[str], Array] = {}
+        self._heads: dict[int, tuple[int, ...]] = {}
         self._menus: dict[tuple[str, frozenset[tuple[str, Choice]]], Menu] = {}
 
     def menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
@@ -107,7 +108,11 @@ class FeasibleSpace:
     def _menu(self, subtask: Subtask, chosen: Mapping[str, Choice]) -> Menu:
         room = self._room(subtask, chosen)
         fitting = {variant: _rungs(ladder, room) for variant, ladder in self._ladders[subtask.name].items()}
-        return {variant: self._counts[:number] for variant, number in fitting.items() if number}
+        return {variant: self._lowest(number) for variant, number in fitting.items() if number}
+
+    def _lowest(self, number: int) -> tuple[int, ...]:
+        """The lowest sample counts, as one value for all menus: long ones would fill the memory."""
+        return self._heads.setdefault(number, self._counts[:number])
 
     def _ladder(self, subtask: Subtask, costs: Array) -> dict[Variant, Array]:
         """One row a sample count for every variant, from the rows of a subtask's choices."""
