@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
@@ -14,7 +15,7 @@ from tools.errors import StorageError
 
 LOG = logging.getLogger(__name__)
 WATCH_SECONDS = 1.0
-"""How often the dead of this machine are looked for."""
+"""How often the workers of a database look for the dead of their machine, all of them together."""
 
 
 class Lease:
@@ -62,8 +63,10 @@ class Lease:
                 if waited >= each:
                     waited = 0.0
                     self.workers.beat(self.worker)
-                for dead in self.workers.bury():
-                    LOG.info("worker %s on %s is gone", dead.id, dead.process.host)
+                # Of many workers one or another looks each time, rather than all of them at all of them.
+                if random.random() * self.workers.number() < 1.0:
+                    for dead in self.workers.bury():
+                        LOG.info("worker %s on %s is gone", dead.id, dead.process.host)
                 if self.on_stop is not None and self.workers.is_stopping(self._session_id):
                     told, self.on_stop = self.on_stop, None
                     told()

@@ -111,6 +111,11 @@ class Workers:
         with self._database.reading() as session:
             return [worker for worker in _workers(session, query) if not worker.is_dead]
 
+    def number(self) -> int:
+        """How many are registered in the database, the dead included."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(WorkerRow)) or 0
+
     def counts(self) -> Mapping[str, int]:
         """How many are at work on each session; one that nobody is at work on is absent."""
         with self._database.reading() as session:

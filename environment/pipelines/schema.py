@@ -49,7 +49,7 @@ class EndpointSpec(Strict):
     )
     concurrency: Count = Field(default=8, description="requests under way at once")
     timeout: Positive = Field(default=900.0, description="seconds that one request may take")
-    max_attempts: Count = Field(default=6, description="how often a request is tried")
+    max_attempts: Count = Field(default=8, description="how often a request is tried")
     max_choices: Count | None = Field(default=None, description="the most choices of one request")
     unanswered: str = Field(
         default="empty", description="`empty` or `fail`, for prompts that no answer is to be had for"
