@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from agent.comparison.arena import Arena, open_arena
+from agent.comparison.arena import Arena
+from agent.comparison.opening import open_arena
 from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
 from agent.llm.answers import read_proposals
 from agent.recommendation import recommend

@@ -24,8 +24,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from agent.comparison.arena import Arena, SimulatedArena
+from agent.comparison.arena import Arena
 from agent.comparison.recorded_arena import RecordedArena
+from agent.comparison.simulated_arena import SimulatedArena
 from agent.feasible import Menu, log_index, log_position, usual
 from agent.grid import GridSearcher
 from agent.optuna_cmaes import CmaEsSearcher

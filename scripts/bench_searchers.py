@@ -18,7 +18,7 @@ import numpy as np
 import optuna
 from bench_script import Line, milliseconds, parser, ratios, seconds, show
 
-from agent.comparison.arena import SimulatedArena
+from agent.comparison.simulated_arena import SimulatedArena
 from agent.feasible import FeasibleSpace
 from agent.optuna_allocations import allocation_in, parameter_distributions
 from agent.search import Search

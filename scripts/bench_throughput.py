@@ -114,9 +114,7 @@ async def by_executor(url: str, examples: Sequence[Question], in_flight: int, fo
     with Database.open(folder / f"{time.monotonic_ns()}.db") as database:
         if in_session:
             session = (
-                Archive(database)
-                .create_session(SessionConfig("stub", {}, "random", {}, 0, 1.0, "flops", {}, 1, 1))
-                .id
+                Archive(database).create_session(SessionConfig("stub", {}, "random", {}, 0, 1.0, "flops", {}, 1, 1)).id
             )
             worker = Workers(database).register(session).id
             sampler = session_sampler(task, database, session, worker, task.connect())

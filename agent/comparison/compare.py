@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.comparison.arena import draw_of, open_arena
+from agent.comparison.opening import draw_of, open_arena
 from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
 from agent.comparison.pool import Progress, Report, available_processors, run_plan
 from agent.comparison.result import Comparison

@@ -15,7 +15,8 @@ from multiprocessing.synchronize import Event
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, main_thread
 
-from agent.comparison.arena import Arena, draw_of, open_arena
+from agent.comparison.arena import Arena
+from agent.comparison.opening import draw_of, open_arena
 from agent.comparison.plan import Cell, Plan
 from agent.comparison.record import Run
 from agent.comparison.run import Interrupted, failed_runs, run_cell

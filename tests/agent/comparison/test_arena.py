@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 import agenttts
-from agent.comparison.arena import RECORDED, SIMULATED, Arena, draw_of, open_arena
+from agent.comparison.arena import RECORDED, SIMULATED, Arena
+from agent.comparison.opening import draw_of, open_arena
 from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
 from environment.task import HELD_OUT, SEARCH, load_task
 from tools.errors import BudgetExceeded, InvalidInput, UnknownName

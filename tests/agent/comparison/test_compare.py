@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from agent.comparison.arena import Arena, open_arena
+from agent.comparison.arena import Arena
 from agent.comparison.compare import compare
+from agent.comparison.opening import open_arena
 from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
 from agent.comparison.pool import Progress
 from agent.comparison.result import Comparison
