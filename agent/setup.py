@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
@@ -65,14 +66,20 @@ def _problem_of(values: Mapping[str, Any], config: SessionConfig) -> Problem:
 
 def software() -> dict[str, Any]:
     """The versions of this package, of Python, of the system and of the libraries that are installed for it."""
-    needed = [line for line in requires(PACKAGE) or () if not DEVELOPMENT.search(line)]
-    names = sorted({re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower() for line in needed})
     return {
         "agenttts": version(PACKAGE),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: found for name in names if (found := _version(name)) and name != PACKAGE},
+        "packages": dict(_packages()),
     }
+
+
+@cache
+def _packages() -> Mapping[str, str]:
+    """Versions by name, as they are when a process first asks: what is loaded stays what it was."""
+    needed = [line for line in requires(PACKAGE) or () if not DEVELOPMENT.search(line)]
+    names = sorted({re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower() for line in needed})
+    return {name: found for name in names if (found := _version(name)) and name != PACKAGE}
 
 
 def _version(name: str) -> str | None:

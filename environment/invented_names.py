@@ -198,7 +198,8 @@ class InventedNames:
 
     def _name(self, *parts: tuple[str, ...], glue: str = " ") -> str:
         while True:
-            name = glue.join(str(self.rng.choice(part)) for part in parts)
+            # As rng.choice draws, without making an array of the part for each draw.
+            name = glue.join(part[self.rng.integers(len(part))] for part in parts)
             if name not in self._used:
                 self._used.add(name)
                 return name

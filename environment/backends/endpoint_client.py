@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import ssl
+from functools import cache, lru_cache
 from typing import Any
 
 import aiohttp
@@ -37,7 +38,7 @@ def _transport(endpoint: Endpoint) -> httpx2.AsyncClient:
     By default some would be closed after every answer.
     """
     limits = httpx2.Limits(max_connections=endpoint.concurrency, max_keepalive_connections=endpoint.concurrency)
-    return _Carrier(limits=limits)
+    return _Carrier(limits=limits, verify=_trusted())
 
 
 class _Carrier(openai.DefaultAioHttpClient):
@@ -79,10 +80,17 @@ def _parsed(url: str) -> httpx2.URL:
 
 def client(endpoint: Endpoint, timeout: float | None, max_retries: int = 0) -> openai.OpenAI:
     """As `async_client`, for callers without an event loop."""
-    settings = _settings(endpoint, timeout, max_retries)
+    http_client = openai.DefaultHttpxClient(verify=_trusted())
+    settings = _settings(endpoint, timeout, max_retries) | {"http_client": http_client}
     if endpoint.api_version:
         return openai.AzureOpenAI(api_version=endpoint.api_version, **settings)
     return openai.OpenAI(**settings)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that are trusted: loading them takes tens of milliseconds, and some clients make one call."""
+    return httpx2.create_ssl_context()
 
 
 def _settings(endpoint: Endpoint, timeout: float | None, max_retries: int) -> dict[str, Any]:
