@@ -81,12 +81,18 @@ def main() -> None:
     options.add_argument("--searchers", nargs="+", default=["planner", "random", "tpe"], help="default: %(default)s")
     options.add_argument("--live", nargs="+", default=[], metavar="MODEL", help="as --model of agenttts search")
     options.add_argument("--live-examples", type=int, default=4, help="default: %(default)s")
+    options.add_argument("--live-budget", type=float, help="default: the task's")
     options.add_argument("--live-samples", type=int, default=8, help="of a stage at most, default: %(default)s")
     arguments = options.parse_args()
     if arguments.live:
         few = {"search_examples": arguments.live_examples, "held_out_examples": 1}
         live = load_task("multihop", models=arguments.live, max_samples=arguments.live_samples, **few)
-        show([searched("live", live, searcher, arguments.trials) for searcher in arguments.searchers])
+        show(
+            [
+                searched("live", live, searcher, arguments.trials, arguments.live_budget)
+                for searcher in arguments.searchers
+            ]
+        )
         return
     task = load_task("multihop-recorded")
     usual = task.space.default_budget(task.cost)
