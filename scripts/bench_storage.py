@@ -36,7 +36,7 @@ KEYS = 50
 """Requests whose samples are looked up at once: those of a stage's examples."""
 PROMPT = "Some words that a prompt may hold. " * 12
 FEW = 10_000
-LOOK_UPS = 20
+LOOK_UPS = 100
 """Of one run."""
 SECOND = "agenttts_bench_few"
 PARTS = 10
