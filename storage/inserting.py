@@ -35,4 +35,5 @@ def _insert_into(table: Any, dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 @cache
 def _new_into(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
-    return _insert_into(table, dialect).on_conflict_do_nothing()
+    # The driver's cursor is closed before its count is asked for, and psycopg's tells none then.
+    return _insert_into(table, dialect).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
