@@ -11,6 +11,7 @@ from agent.judging import ON_FRONT
 from agent.participation import SessionObserver
 from agent.pricing import Caps
 from agent.session import Confirm, Result, load_result, run
+from environment.execution import LOCAL
 from environment.pipelines.searchable import SearchablePipeline
 from environment.task import Task
 from storage.database import DEFAULT_URL
@@ -136,6 +137,8 @@ def pareto(
     measured: Measurements | None = None,
     task_options: Mapping[str, Any] | None = None,
     searcher_options: Mapping[str, Any] | None = None,
+    executor: str = LOCAL,
+    executor_options: Mapping[str, Any] | None = None,
     spending: SpendingCaps = SpendingCaps(),  # noqa: B008 - it is frozen
     confirm: Confirm | None = None,
     observer: SessionObserver | None = None,
@@ -160,6 +163,8 @@ def pareto(
         front=True,
         task_options=task_options,
         searcher_options=searcher_options,
+        executor=executor,
+        executor_options=executor_options,
         spending=spending,
         confirm=confirm,
         observer=observer,

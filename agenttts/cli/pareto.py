@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agenttts.cli.confirm import confirmation
+from agenttts.cli.observers import Mlflow, Otel, beside
 from agenttts.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_TASK,
@@ -21,6 +22,8 @@ from agenttts.cli.options import (
     CostSetting,
     Deadline,
     DryRun,
+    Executor,
+    ExecutorOption,
     MaxDollars,
     MaxGenerations,
     MaxTokens,
@@ -62,10 +65,14 @@ def pareto(
     model: ModelSpec = None,
     settings: TaskOption = None,
     searcher_settings: SearcherOption = None,
+    executor: Executor = "local",
+    executor_settings: ExecutorOption = None,
     max_dollars: MaxDollars = None,
     max_generations: MaxGenerations = None,
     max_tokens: MaxTokens = None,
     deadline: Deadline = None,
+    mlflow: Mlflow = None,
+    otel: Otel = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     session: Annotated[
@@ -94,7 +101,10 @@ def pareto(
     if session is not None:
         found = load_front(session, storage)
     else:
-        with observing(as_json=as_json) as observer:
+        with (
+            observing(as_json=as_json) as observer,
+            beside(observer, mlflow=mlflow, otel=otel) as observers,
+        ):
             found = search_front(
                 task,
                 budget,
@@ -109,9 +119,11 @@ def pareto(
                 measured=read_measured(measured),
                 task_options=task_options(settings, model),
                 searcher_options=named_values("--searcher-set", searcher_settings),
+                executor=executor,
+                executor_options=named_values("--executor-set", executor_settings),
                 spending=caps,
                 confirm=confirmation(caps, yes=yes, dry_run=dry_run, as_json=as_json),
-                observer=observer,
+                observer=observers,
             )
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))

@@ -42,6 +42,8 @@ def test_a_simulated_front_says_so(agenttts: Run) -> None:
         (("--plot", "no/front.svg"), "--plot: the folder of no/front.svg does not exist"),
         (("--budget", "1"), "budget: 1 base passes fits no allocation"),
         (("--searcher", "planer-front"), "did you mean 'planner-front'"),
+        (("--executor", "slurm"), "executor: unknown name 'slurm'"),
+        (("--mlflow", "nowhere://mlflow"), "mlflow: "),  # no such tracking URI, or the extra is not installed
         (("--session", "last"), "session: no session is called 'last'"),
         (("--trials", "0"), "trials: must be a whole number from 1 to 1,000,000"),
     ],
