@@ -47,7 +47,7 @@ def serving(answer: Answer) -> Iterator[AgentServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         server.url = f"http://127.0.0.1:{http.server_port}/v1"
-        thread = threading.Thread(target=http.serve_forever)
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,))  # seconds until it sees that it is to end
         thread.start()
         try:
             yield server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from agent.session import resume
 from storage.session import SessionRecord
 from tools.errors import InvalidInput
 
-mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+# Loaded by the tests that use it: it takes seconds.
+pytestmark = pytest.mark.skipif(find_spec("mlflow") is None, reason="the extra mlflow is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +32,17 @@ def _artifacts_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs(uri: str, session: str) -> list[Any]:
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("agenttts")
     return list(client.search_runs([experiment.experiment_id], f"tags.`agenttts.session` = '{session}'"))
 
 
 @pytest.mark.slow
 def test_a_session_is_a_run_with_its_settings_metrics_guidelines_and_result(uri: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
     storage = f"sqlite:///{tmp_path / 'a.db'}"
     result = tts.run(trials=12, batch=6, seed=3, storage=storage, observer=Observers(MlflowObserver(uri)))
     (run,) = runs(uri, result.session_id)
@@ -44,7 +50,7 @@ def test_a_session_is_a_run_with_its_settings_metrics_guidelines_and_result(uri:
     assert run.data.params["searcher"] == "planner"
     assert (run.data.params["seed"], run.data.params["trials"]) == ("3", "12")
     assert run.data.tags["agenttts.best"] == str(result.best.allocation)
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = MlflowClient(tracking_uri=uri)
     scores = {one.step: one.value for one in client.get_metric_history(run.info.run_id, "score")}
     assert scores == {trial.number: pytest.approx(trial.score) for trial in result.trials}
     bests = [
@@ -72,6 +78,8 @@ class Breaks(MlflowObserver):
 
 @pytest.mark.slow
 def test_a_resumed_session_goes_on_with_its_run(uri: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
     storage = f"sqlite:///{tmp_path / 'a.db'}"
     with pytest.raises(RuntimeError, match="went away"):
         tts.run(searcher="grid", trials=5, batch=5, storage=storage, observer=Breaks(uri))
@@ -80,7 +88,7 @@ def test_a_resumed_session_goes_on_with_its_run(uri: str, tmp_path: Path) -> Non
     resume(session, storage, observer=MlflowObserver(uri))
     (run,) = runs(uri, session)
     assert run.info.status == "FINISHED"
-    client = mlflow.MlflowClient(tracking_uri=uri)
+    client = MlflowClient(tracking_uri=uri)
     assert {one.step for one in client.get_metric_history(run.info.run_id, "score")} == set(range(5))
 
 

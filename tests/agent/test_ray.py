@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -25,8 +26,10 @@ from tests.environment.slow_server import slow_server
 from tools.errors import ClusterError, EndpointError, SpendingCapReached
 from tools.spending import SpendingCaps
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed"),
+]
 
 ROOT = Path(__file__).parents[2]
 NAMED = "tests.environment.faulty_recording:behind"
