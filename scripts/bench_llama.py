@@ -174,7 +174,9 @@ def block(send: Callable[[], Awaitable[Sent]]) -> Block:
         return sent, time.perf_counter() - begin, server_seconds() - spent
 
     (tokens, under_way), elapsed, spent = asyncio.run(timed())
-    return Block(tokens / elapsed, tokens / spent, under_way / elapsed)
+    found = Block(tokens / elapsed, tokens / spent, under_way / elapsed)
+    print(f"{tokens} tokens in {elapsed:.1f} s, {spent:.1f} s of the server's: {found}", file=sys.stderr, flush=True)
+    return found
 
 
 def there_and_back(ways: Sequence[Callable[[], Awaitable[Sent]]]) -> list[list[Block]]:

@@ -46,6 +46,14 @@ async def test_one_request_gives_different_samples(server: LiveServer, backend: 
     assert len({sample.latency for sample in samples}) == 1, "they came in one answer"
 
 
+async def test_the_server_tells_its_slots(server: LiveServer, backend: OpenAIBackend) -> None:
+    await collected(backend, ask(server, "Say hello.", max_tokens=2), [0])
+    async with asyncio.timeout(60):
+        while backend.gate.limit.slots is None:
+            await asyncio.sleep(0.05)
+    assert backend.gate.limit.slots == 8, "as scripts/local_models.py starts it"
+
+
 async def test_tokens_are_those_of_the_texts(server: LiveServer, backend: OpenAIBackend) -> None:
     samples = await collected(backend, ask(server, "Write about the sea."), range(8))
     assert backend.token_accounting.estimated == 0
