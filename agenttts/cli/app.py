@@ -151,6 +151,9 @@ def main() -> None:
     Whatever goes wrong is told in one line, on standard error.
     """
     tolerate_any_text()
+    # Searchers' matrices are small: numpy's threads would wait for each other and take several times the processor
+    # time, and results would be rounded by how many there are. Read when numpy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = app(prog_name="agenttts", standalone_mode=False)
     except typer.TyperException as error:
