@@ -6,10 +6,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+NEW_OBJECTS = 20_000
+"""After so many the garbage collector looks through them, during a search. Python's own 700 are those of a few requests."""
+
 
 @contextmanager
 def spared_by_collections() -> Iterator[None]:
-    """Has the garbage collector pass over all that is there by now, until the block ends.
+    """Has the garbage collector pass over all that is there by now, and look less often, until the block ends.
 
     The objects of a few hundred requests bring about a full collection, which would go through all
     libraries, too: a tenth of a second in which no answer is read. Where this process has frozen
@@ -18,8 +21,12 @@ def spared_by_collections() -> Iterator[None]:
     if gc.get_freeze_count():
         yield
         return
+    often, *rarely = gc.get_threshold()
     gc.freeze()
+    if often:  # 0 where collections are switched off
+        gc.set_threshold(max(often, NEW_OBJECTS), *rarely)
     try:
         yield
     finally:
+        gc.set_threshold(often, *rarely)
         gc.unfreeze()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from environment.long_lived import spared_by_collections
+from environment.long_lived import NEW_OBJECTS, spared_by_collections
 
 
 @pytest.fixture(autouse=True)
@@ -16,9 +16,12 @@ def nothing_frozen() -> Iterator[None]:
 
 
 def test_what_is_there_is_spared_until_the_block_ends() -> None:
+    often = gc.get_threshold()
     with spared_by_collections():
         assert gc.get_freeze_count() > 0
+        assert gc.get_threshold()[0] >= NEW_OBJECTS
     assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == often
 
 
 def test_what_another_froze_stays_frozen() -> None:
