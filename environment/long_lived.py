@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 NEW_OBJECTS = 20_000
-"""After so many the garbage collector looks through them, during a search. Python's own 700 are those of a few requests."""
+"""After so many the garbage collector looks through them, during a search; Python's own 700 are a few requests'."""
 
 
 @contextmanager
