@@ -28,13 +28,13 @@ SECONDS_A_DAY = 86_400
 class Costs:
     """Measured costs, in seconds of one core unless said otherwise."""
 
-    request: float = 1.8e-3
+    request: float = 1.5e-3
     """A worker's, for a request and its answer (scripts/bench_throughput.py, 64 to 512 in flight)."""
     commit: float = 4e-3
     """A writer's, for a group commit whatever it holds: mostly the disk's (scripts/bench_storage.py)."""
     sample: float = 4e-5
     """A writer's, for a sample in a commit (scripts/bench_storage.py: 1 / samples a second)."""
-    trial: float = 1.5e-2
+    trial: float = 1.2e-2
     """A worker's, for what a trial takes beside its requests (scripts/bench_replay.py, half warm)."""
     thinking: float = 2e-3
     """A searcher's, for each trial, in batches of ten (scripts/bench_searchers.py)."""
