@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 NEW_OBJECTS = 20_000
 """After so many the garbage collector looks through them, during a search; Python's own 700 are a few requests'."""
+TIMES = 5
+"""After so many looks at the new it looks at the older ones, too. Python's 10 would let 2,000,000 objects gather."""
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def spared_by_collections() -> Iterator[None]:
     often, *rarely = gc.get_threshold()
     gc.freeze()
     if often:  # 0 where collections are switched off
-        gc.set_threshold(max(often, NEW_OBJECTS), *rarely)
+        gc.set_threshold(max(often, NEW_OBJECTS), *(min(times, TIMES) for times in rarely))
     try:
         yield
     finally:
