@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
@@ -12,9 +11,8 @@ import sqlalchemy as sa
 
 from storage.database import parse_url
 from tests.agent.killed_sessions import killed_session, undisturbed
+from tests.postgresql import POSTGRESQL, on_postgresql
 
-POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
-without_server = pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server")
 Storage = Callable[[int], str]
 """The URL of an empty database for a seed's session."""
 
@@ -72,13 +70,11 @@ def test_three_processes_on_one_file(on_file: Storage) -> None:
     kill_often(on_file, count(11), 15, workers=3)
 
 
-@pytest.mark.postgresql
-@without_server
+@on_postgresql
 def test_kills_on_postgresql(on_server: Storage) -> None:
     kill_often(on_server, count(21), 20)
 
 
-@pytest.mark.postgresql
-@without_server
+@on_postgresql
 def test_fifty_kills_of_eight_processes_on_postgresql(on_server: Storage) -> None:
     kill_often(on_server, count(31), 50, workers=8)

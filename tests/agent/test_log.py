@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,14 +26,13 @@ from storage.log import chain
 from storage.log.chain import END, ChainWriter, digest, read_chain
 from storage.log.lines import KINDS
 from storage.sample import GenerationRequest
-from storage.schema import Base, SampleRow, SessionRow
+from storage.schema import SampleRow, SessionRow
 from storage.session import SessionState
 from tests.agent.test_faulty_endpoints import found
 from tests.environment.faulty_recording import few_examples, recording
+from tests.postgresql import POSTGRESQL, SERVER, empty
 from tools.errors import EndpointError, InvalidInput, StorageError
 from tools.spending import SpendingCaps
-
-POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 
 
 @pytest.fixture(scope="module")
@@ -45,26 +43,13 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Result]:
     return url, run(few_examples(), trials=4, seed=7, batch=2, storage=url, front=True, spending=spending)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=[
-                pytest.mark.postgresql,
-                pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server"),
-            ],
-        ),
-    ]
-)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=SERVER)])
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database."""
     url = POSTGRESQL if request.param == "postgresql" else f"sqlite:///{tmp_path / 'elsewhere.db'}"
     yield url
     with Database.open(url) as opened:
-        Base.metadata.drop_all(opened.engine)
-        with opened.engine.begin() as connection:
-            connection.exec_driver_sql("DROP TABLE alembic_version")
+        empty(opened.engine)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from storage.session import SessionState
 from tests.agent.test_faulty_endpoints import SEED, TRIALS, found, undisturbed
 from tests.environment.faulty_recording import FaultyRecording, faulty_recording
 from tests.environment.served import served
+from tests.postgresql import POSTGRESQL, on_postgresql
 from tools.errors import InvalidInput, SpendingCapReached
 from tools.spending import SpendingCaps
 
@@ -190,7 +191,6 @@ def test_two_processes_share_a_cap_on_sqlite(tmp_path: Path) -> None:
     two_processes_share(url(tmp_path), 100)
 
 
-@pytest.mark.postgresql
-@pytest.mark.skipif("AGENTTTS_TEST_POSTGRESQL" not in os.environ, reason="AGENTTTS_TEST_POSTGRESQL names no server")
+@on_postgresql
 def test_two_processes_share_a_cap_on_postgresql() -> None:
-    two_processes_share(os.environ["AGENTTTS_TEST_POSTGRESQL"], 100)
+    two_processes_share(POSTGRESQL, 100)

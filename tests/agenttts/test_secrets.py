@@ -21,6 +21,7 @@ from agenttts.serving.application import ServeSettings
 from environment.backends.keys import SERVICE, key_of
 from tests.agent.agent_server import completion, diligent, refusal, serving
 from tests.agenttts.test_pipelines import Run, agenttts
+from tests.postgresql import POSTGRESQL, on_postgresql
 from tools.errors import SessionInterrupted
 
 __all__ = ["agenttts"]  # the fixture
@@ -112,13 +113,12 @@ def test_a_database_s_password_is_in_nothing_that_tells_of_it(
     assert [text for text in told if PASSWORD in text] == []
 
 
-@pytest.mark.postgresql
-@pytest.mark.skipif("AGENTTTS_TEST_POSTGRESQL" not in os.environ, reason="AGENTTTS_TEST_POSTGRESQL names no server")
+@on_postgresql
 def test_a_session_behind_a_password_tells_it_nowhere(
     agenttts: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    url = make_url(os.environ["AGENTTTS_TEST_POSTGRESQL"]).set(password=PASSWORD)
+    url = make_url(POSTGRESQL).set(password=PASSWORD)
     storage = url.render_as_string(hide_password=False)
     monkeypatch.setenv("AGENTTTS_STORAGE", storage)
     options = {"search_examples": 2, "held_out_examples": 2}

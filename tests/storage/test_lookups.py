@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import pytest
@@ -10,6 +9,7 @@ from agenttts.testing.storages import ask
 from storage.database import Database
 from storage.sample import Sample
 from storage.samples import SampleStore
+from tests.postgresql import on_postgresql
 
 SCANS = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'samples'"
 
@@ -18,8 +18,7 @@ def put(store: SampleStore, numbers: Sequence[int]) -> None:
     store.put([(ask(str(number)), index, Sample("text")) for number in numbers for index in range(10)])
 
 
-@pytest.mark.postgresql
-@pytest.mark.skipif(not os.environ.get("AGENTTTS_TEST_POSTGRESQL"), reason="AGENTTTS_TEST_POSTGRESQL names no server")
+@on_postgresql
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("known", [0, 1, 100])
 def test_a_table_that_outgrew_its_statistics_is_not_read_as_a_whole(database: Database, known: int) -> None:

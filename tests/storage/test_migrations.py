@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -23,24 +22,13 @@ from storage.sample import Sample
 from storage.samples import SampleStore
 from storage.schema import Base
 from storage.workers import Workers
+from tests.postgresql import POSTGRESQL, SERVER, empty
 from tools.trial import StageScore
 
-POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 TIME = "2026-01-02 03:04:05.000000+00:00"
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=[
-                pytest.mark.postgresql,
-                pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server"),
-            ],
-        ),
-    ]
-)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=SERVER)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """An empty database."""
     opened = sa.create_engine(parse_url(POSTGRESQL if request.param == "postgresql" else tmp_path / "old.db"))
@@ -48,12 +36,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine
     yield opened
     empty(opened)
     opened.dispose()
-
-
-def empty(engine: sa.Engine) -> None:
-    tables = sa.MetaData()
-    tables.reflect(engine)
-    tables.drop_all(engine)
 
 
 def migrate(engine: sa.Engine, revision: str, *, back: bool = False) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -16,10 +15,8 @@ from agenttts.testing.storages import StorageConformance, ask
 from storage.database import Database
 from storage.sample import Race, SamplingParameters
 from storage.samples import SampleStore
-from storage.schema import Base
+from tests.postgresql import POSTGRESQL, empty, on_postgresql
 from tools.errors import InvalidInput, NoDatabase, StorageError
-
-POSTGRESQL = os.environ.get("AGENTTTS_TEST_POSTGRESQL", "")
 
 
 class TestSqliteFile(StorageConformance):
@@ -36,16 +33,13 @@ class TestSqliteInMemory(StorageConformance):
             yield opened
 
 
-@pytest.mark.postgresql
-@pytest.mark.skipif(not POSTGRESQL, reason="AGENTTTS_TEST_POSTGRESQL names no server")
+@on_postgresql
 class TestPostgresql(StorageConformance):
     @pytest.fixture
     def database(self) -> Iterator[Database]:
         with Database.open(POSTGRESQL) as opened:
             yield opened
-            Base.metadata.drop_all(opened.engine)
-            with opened.engine.begin() as connection:
-                connection.exec_driver_sql("DROP TABLE alembic_version")
+            empty(opened.engine)
 
 
 def test_the_key_is_the_content_and_nothing_else() -> None:
