@@ -15,6 +15,7 @@ from agent.metering import SessionMeter
 from agent.search import Search
 from agent.trial_queue import TrialQueue
 from environment.execution import Begun, Execution
+from environment.long_lived import spared_by_collections
 from environment.side_by_side import side_by_side
 from environment.spending import Spending, priced_models
 from environment.task import Task
@@ -66,7 +67,8 @@ async def take_part(
         begun = begun_by(record.id, archive, worker, observer.samples_generated if observer else None)
         try:
             async with execution.runner(begun) as runner:
-                await _Participation(record, task, build, database, observer, worker, runner, account).run()
+                with spared_by_collections():
+                    await _Participation(record, task, build, database, observer, worker, runner, account).run()
         except SpendingCapReached as error:
             # By now what was under way is counted.
             reached = SpendingCapReached(error.cap, str(archive.spending(record.id).spent), record.id)

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from environment.backend import close_all
 from environment.executor import runner_of
-from environment.long_lived import spared_by_collections
 from environment.session_sampler import session_sampler
 from environment.simulated.executor import SimulatedExecutor
 from environment.task import Task
@@ -98,8 +97,7 @@ class _Local:
             self.task, self.database, begun.session_id, begun.worker, backends, begun.drawn, begun.told
         )
         try:
-            with spared_by_collections():
-                yield runner_of(self.task, sampler, self.budget)
+            yield runner_of(self.task, sampler, self.budget)
         except BaseException as error:
             await sampler.wind_down(error)
             raise
