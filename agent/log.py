@@ -16,10 +16,11 @@ from agent.preparation import prepare, session_task
 from agent.replay import Decisions, Divergence, replay_decisions
 from agent.rescoring import Scores, derive_scores
 from agent.setup import problem_values, software
+from environment.loading import load_task
 from environment.memory_store import MemoryStore
 from environment.pipelines.loading import as_task
 from environment.pipelines.searchable import SearchablePipeline
-from environment.task import TASKS, Task, load_task
+from environment.task import TASKS, Task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.log.importing import import_session

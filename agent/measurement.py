@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from environment.loading import load_task
 from environment.measuring import measure, measured_recording
 from environment.pipelines.loading import as_task
 from environment.pipelines.searchable import SearchablePipeline
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.samples import SampleStore

@@ -10,7 +10,6 @@ from agent.initial_trials import initial_trials
 from agent.llm.agent_searcher import AgentSearcher
 from agent.preparation import prepare
 from agent.search import Search
-from environment.spending import priced_models
 from environment.task import Task
 from storage.session import SessionConfig
 
@@ -48,7 +47,7 @@ def outlook(task: Task, search: Search, config: SessionConfig) -> Outlook:
         _, again, _ = prepare(config, task)
         first = [trial.allocation for trial in again.ask(config.batch, at_most=config.trials)]
     names = {model.name: None for subtask in task.space.subtasks for model in subtask.models}
-    priced = priced_models(task)
+    priced = task.priced_models
     return Outlook(
         batch_work(task, first),
         most_work(task, search.problem, config.trials, front=config.front),

@@ -17,7 +17,7 @@ from agent.trial_queue import TrialQueue
 from environment.execution import Begun, Execution
 from environment.long_lived import spared_by_collections
 from environment.side_by_side import side_by_side
-from environment.spending import Spending, priced_models
+from environment.spending import Spending
 from environment.task import Task
 from environment.trial_runner import TrialRunner
 from storage.archive import Archive
@@ -98,7 +98,7 @@ async def _until_stopped(held: Lease) -> None:
 
 def require_prices(task: Task, search: Search, caps: SpendingCaps) -> None:
     """Raises InvalidInput where a cap on dollars would count nothing."""
-    if caps.max_dollars is not None and not priced_models(task) and not search.searcher.paid_model:
+    if caps.max_dollars is not None and not task.priced_models and not search.searcher.paid_model:
         raise InvalidInput(
             "max_dollars",
             f"nothing that {task.name} sends has a price, so no dollar would be counted; "

@@ -8,7 +8,8 @@ from inspect import signature
 from agent.pricing import caps_from_dicts, caps_to_dicts
 from agent.search import Search
 from agent.searcher import SEARCHERS
-from environment.task import Task, load_task
+from environment.loading import load_task
+from environment.task import Task
 from storage.session import SessionConfig
 from tools.cost import COSTS
 from tools.errors import InvalidInput

@@ -16,9 +16,10 @@ from agent.reporting.views import ResultViews
 from agent.search import Search
 from agent.setup import setup_of
 from environment.execution import LOCAL, Execution, execution
+from environment.loading import load_task
 from environment.pipelines.loading import as_task, located, name_of
 from environment.pipelines.searchable import SearchablePipeline
-from environment.task import HELD_OUT, TASKS, Task, load_task
+from environment.task import HELD_OUT, TASKS, Task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database, full_url, url_without_password
 from storage.evaluation import Evaluation

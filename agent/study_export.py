@@ -25,7 +25,7 @@ from agent.pricing import caps_from_dicts
 from agent.search import Search
 from agent.searcher import Problem
 from agent.setup import problem_of
-from environment.task import load_task
+from environment.loading import load_task
 from storage.archive import Archive
 from storage.database import DEFAULT_URL, Database
 from storage.session import SessionConfig, SessionRecord

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from agent.session import Result, load_result
 from environment.allocated import Allocated
+from environment.loading import load_task
 from environment.pipelines.loading import as_task
 from environment.pipelines.searchable import SearchablePipeline
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.database import DEFAULT_URL
 from tools.errors import InvalidInput
 from tools.space import Allocation

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from environment.allocated import allocated
     from environment.backends.endpoint import Endpoint
     from environment.pipelines.pipeline import Pipeline
-    from environment.task import Stage, Task
+    from environment.stage import Stage
+    from environment.task import Task
     from storage.sample import Message, SamplingParameters
     from tools.errors import (
         AgentttsError,
@@ -105,7 +106,7 @@ _LAZY = {
     "Endpoint": "environment.backends.endpoint",
     "Pipeline": "environment.pipelines.pipeline",
     "allocated": "environment.allocated",
-    "Stage": "environment.task",
+    "Stage": "environment.stage",
     "Task": "environment.task",
     "Message": "storage.sample",
     "SamplingParameters": "storage.sample",

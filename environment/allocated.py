@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from environment.backend import Backend, close_all
+from environment.loading import load_task
 from environment.memory_store import MemoryStore
 from environment.pipelines.loading import as_task
 from environment.pipelines.searchable import SearchablePipeline
 from environment.pipelines.values import Row, frozen, thawed
 from environment.sampler import Ledger, Sampler
 from environment.strategy import STRATEGIES, DrawForRun, StageRun
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.sample import GenerationRequest, Sample
 from tools.declared import names_misfits
 from tools.errors import InvalidInput

@@ -10,7 +10,8 @@ from typing import Any
 from environment.backend import Backend, Receiver, collected
 from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
-from environment.task import Example, Task
+from environment.stage import Example
+from environment.task import Task
 from storage.sample import GenerationRequest, Message, Sample
 from tools.space import Allocation
 

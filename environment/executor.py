@@ -8,9 +8,10 @@ from typing import Any
 from environment.sampler import Ledger, Sampler
 from environment.side_by_side import side_by_side
 from environment.spans import spanned
+from environment.stage import Example, Stage
 from environment.stage_memory import NOTHING, Result, StageMemory
 from environment.strategy import STRATEGIES, StageRun, Strategy
-from environment.task import Example, Stage, Task
+from environment.task import Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.sample import GenerationRequest, Sample
 from tools.space import Allocation

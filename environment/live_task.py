@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from environment.model_spec import connect_models, parse_models
 from environment.pipeline_task import Listed, Split, pipeline_task
-from environment.task import Example, Stage, Task
+from environment.stage import Example, Stage
+from environment.task import Task
 from tools.cost import CostModel
 from tools.errors import InvalidInput
 from tools.flops import FlopsCost

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from environment.backend import Backend
-from environment.task import Example, Stage, Task
+from environment.stage import Example, Stage
+from environment.task import Task
 from tools.cost import CostModel
 from tools.errors import UnknownName
 from tools.space import Model, SearchSpace, Subtask

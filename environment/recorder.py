@@ -9,8 +9,9 @@ from typing import Any
 
 from environment.sampler import Sampler
 from environment.side_by_side import side_by_side
+from environment.stage import Example, Stage
 from environment.strategy import STRATEGIES, StageRun, Strategy
-from environment.task import Example, Stage, Task
+from environment.task import Task
 from storage.sample import GenerationRequest, Sample, SampleSource
 from tools.space import Variant
 from tools.trial import Usage

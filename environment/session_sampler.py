@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from environment.backend import Backend
 from environment.sampler import Sampler
-from environment.spending import Spending, priced_models
+from environment.spending import Spending
 from environment.task import Task
 from storage.claims import Claims
 from storage.database import Database
@@ -29,7 +29,7 @@ def session_sampler(
 
     It generates nothing that another worker is generating.
     """
-    models = priced_models(task)
+    models = task.priced_models
     account = SessionSpending(database, session_id, worker)
     store, faults = SampleStore(database, account), SessionFaults(database, session_id, models)
     return Sampler(store, backends, Spending(account, models), faults, drawn, told, Claims(database, worker))

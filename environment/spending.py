@@ -8,17 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from environment.prompt_tokens import most_tokens
 from storage.fault import Fault
 from storage.sample import GenerationRequest, Sample
 from tools.errors import SpendingCapReached
 from tools.space import Model
-from tools.spending import Granted, SpendingCaps, SpendingLedger, Spent, is_priced
-
-if TYPE_CHECKING:
-    from environment.task import Task
+from tools.spending import Granted, SpendingCaps, SpendingLedger, Spent
 
 T = TypeVar("T")
 ASKS_AGAIN_AFTER = 1.0
@@ -53,13 +50,6 @@ class Account(Protocol):
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def priced_models(task: Task) -> dict[str, Model]:
-    """The models that a run of the task pays for: those with prices, where no recording or simulation answers."""
-    if task.recorded_from or task.simulated:
-        return {}
-    return {model.name: model for subtask in task.space.subtasks for model in subtask.models if is_priced(model)}
 
 
 class Spending:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from environment.task import Example, Stage
+from environment.stage import Example, Stage
 from tools.space import Choice
 
 MOST = 200_000

@@ -5,13 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from environment.stage import Stage
 from storage.sample import GenerationRequest, Sample, SamplingParameters
 from tools.registry import Registry
-
-if TYPE_CHECKING:
-    from environment.task import Stage
 
 Draw = Callable[[GenerationRequest, int], Awaitable[Sequence[Sample]]]
 """draw(request, k) gives the request's samples 0 to k-1, from the store where they exist."""

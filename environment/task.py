@@ -1,76 +1,25 @@
-"""The contract of a task: examples, and for each subtask its prompts, parser, vote and metric."""
+"""The contract of a task: its stages, its space, its examples and its backends."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from environment.backend import Backend
 from environment.simulation import Simulation
+from environment.stage import Example, Stage
 from environment.strategy import STRATEGIES
-from storage.sample import Message, SamplingParameters
 from tools.cost import CostModel
-from tools.declared import names_misfits
 from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap
-from tools.registry import Registry, built
-from tools.space import Allocation, SearchSpace, Subtask
+from tools.registry import Registry
+from tools.space import Allocation, Model, SearchSpace, Subtask
+from tools.spending import is_priced
 
 if TYPE_CHECKING:
     from environment.sampler import Sampler
     from environment.trial_runner import TrialRunner
-
-
-class Example(Protocol):
-    """One problem with its gold answer. `id` is stable: scores of two trials pair by it."""
-
-    @property
-    def id(self) -> str: ...
-
-
-class Stage(ABC):
-    """How one subtask is carried out on an example.
-
-    Outputs are the stage's parsed answers (any hashable value): made by `parse` or `vote`, handed
-    to later stages in `upstream` (subtask name to output) and judged by `score`. Pure throughout.
-    An empty `metric` says that the stage has no score of its own, which all but the last may.
-    """
-
-    name: str
-    metric: str
-    sampling: SamplingParameters
-
-    @abstractmethod
-    def messages(self, example: Any, upstream: Mapping[str, Any]) -> tuple[Message, ...]:
-        """The prompt of one sample."""
-
-    @abstractmethod
-    def fusion_messages(
-        self, example: Any, upstream: Mapping[str, Any], responses: Sequence[str]
-    ) -> tuple[Message, ...]:
-        """The prompt that shows the model its own responses and asks for one answer."""
-
-    @abstractmethod
-    def parse(self, text: str, example: Any) -> Any:
-        """The output in a response. Model text is hostile: any text gives an output, no error."""
-
-    @abstractmethod
-    def vote(self, outputs: Sequence[Any]) -> Any:
-        """The output that a majority of parsed outputs supports."""
-
-    @abstractmethod
-    def score(self, output: Any, example: Any) -> float:
-        """The stage's metric for one example, in [0, 1]."""
-
-    async def prepare(self, example: Any, upstream: Mapping[str, Any]) -> None:
-        """Called before a strategy asks for prompts: what is slow in them is done here, off the event loop."""
-        return
-
-    async def judge(self, output: Any, example: Any) -> float:
-        """`score` as the executor asks for it; where it is slow, it is computed off the event loop."""
-        return self.score(output, example)
 
 
 SEARCH = "search"
@@ -140,6 +89,13 @@ class Task:
         """Whether a simulation answers, so that no model is run; then every output must say so."""
         return self.simulation is not None
 
+    @property
+    def priced_models(self) -> Mapping[str, Model]:
+        """The models that a run pays for: those with prices, where no recording or simulation answers."""
+        if self.recorded_from or self.simulated:
+            return {}
+        return {model.name: model for subtask in self.space.subtasks for model in subtask.models if is_priced(model)}
+
     def strategies_of(self, subtask: str) -> tuple[str, ...]:
         """Every strategy that a subtask may run."""
         return self.space[subtask].strategies or (self.strategies[subtask],)
@@ -170,16 +126,3 @@ TaskFactory = Callable[..., Task]
 """Builds a task from plain keyword options; raises InvalidInput on a wrong one."""
 
 TASKS: Registry[TaskFactory] = Registry("task", "agenttts.tasks")
-
-
-@names_misfits
-def load_task(name: str, /, **options: Any) -> Task:
-    """The task called `name`: a registered one, a pipeline file (.yaml, .yml), or MODULE:ATTRIBUTE.
-
-    Raises UnknownName, or InvalidInput on an unusable option or a faulty pipeline.
-    """
-    if name.endswith((".yaml", ".yml")) or ":" in name:
-        from environment.pipelines.loading import load_pipeline
-
-        return load_pipeline(name, options)
-    return built(f"task {name!r}", TASKS.get(name), options)

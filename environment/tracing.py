@@ -11,8 +11,9 @@ from environment.allocated import outputs_of
 from environment.backend import Backend
 from environment.backends.replay_backend import ReplayBackend
 from environment.sampler import Sampler
+from environment.stage import Example
 from environment.strategy import StageRun
-from environment.task import Example, Task
+from environment.task import Task
 from storage.sample import GenerationRequest, Sample, SampleSource
 from tools.errors import AgentttsError
 from tools.space import Allocation

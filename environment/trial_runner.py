@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from environment.task import Example
+from environment.stage import Example
 from tools.space import Allocation
 from tools.trial import StageScore, Usage
 

@@ -38,7 +38,7 @@ from agent.optuna_study import OptunaSearcher
 from agent.optuna_tpe import TpeSearcher
 from agent.search import Search
 from agent.searcher import Problem, Searcher
-from environment.task import load_task
+from environment.loading import load_task
 from tools.space import Allocation, Choice, Subtask
 from tools.trial import Trial
 

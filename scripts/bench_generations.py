@@ -23,9 +23,10 @@ from agent.session import Result, run
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.multihop.recorded import RECORDING, load_recording
 from environment.sampler import Sampler
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.database import Database
 from storage.samples import SampleStore
 from tests.environment.loopback_server import in_a_thread

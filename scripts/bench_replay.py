@@ -22,8 +22,9 @@ from pathlib import Path
 from bench_script import Line, milliseconds, parser, ratios, show, spread
 
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.sampler import Sampler
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.database import Database
 from storage.samples import SampleStore
 from tools.space import Allocation

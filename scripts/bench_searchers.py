@@ -23,7 +23,7 @@ from agent.feasible import FeasibleSpace
 from agent.optuna_allocations import allocation_in, parameter_distributions
 from agent.search import Search
 from agent.searcher import build_searcher
-from environment.task import load_task
+from environment.loading import load_task
 from tools.trial import Trial, TrialState
 
 AROUND = 3

@@ -33,7 +33,8 @@ from environment.executor import Executor
 from environment.long_lived import spared_by_collections
 from environment.sampler import Sampler
 from environment.session_sampler import session_sampler
-from environment.task import Stage, Task
+from environment.stage import Stage
+from environment.task import Task
 from storage.archive import Archive
 from storage.database import Database
 from storage.sample import GenerationRequest, Message, SamplingParameters

@@ -23,9 +23,10 @@ from rich.table import Table
 from environment.backend import collected
 from environment.multihop.recorded import MODELS, SAMPLE_COUNTS, recorded_task
 from environment.multihop.stages import RETRIEVAL
+from environment.stage import Example, Stage
 from environment.strategies.single import Single
 from environment.strategy import STRATEGIES, StageRun
-from environment.task import Example, Stage, Task
+from environment.task import Task
 from storage.sample import GenerationRequest, Sample
 
 COMPARED = ("single", "fusion", "majority", "best-of-n")

@@ -16,9 +16,10 @@ from typing import Any
 
 from agenttts.cli.options import task_options
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.sampler import Sampler
 from environment.side_by_side import side_by_side
-from environment.task import Task, load_task
+from environment.task import Task
 from environment.trial_runner import Outcome
 from storage.database import Database
 from storage.samples import SampleStore

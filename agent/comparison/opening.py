@@ -9,7 +9,8 @@ from agent.comparison.plan import Plan, TaskEntry
 from agent.comparison.recorded_arena import RecordedArena
 from agent.comparison.simulated_arena import SimulatedArena
 from agent.pricing import priced
-from environment.task import TASKS, load_task
+from environment.loading import load_task
+from environment.task import TASKS
 from tools.errors import InvalidInput
 from tools.registry import check_options
 

@@ -12,9 +12,10 @@ from agent.preparation import session_task
 from agent.reporting.traces import AllocationTraces, Wanted, traced
 from agent.searcher import Problem
 from agent.setup import problem_of
+from environment.loading import load_task
 from environment.pipelines.loading import HANDED_OVER, as_task
 from environment.pipelines.searchable import SearchablePipeline
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.archive import Archive
 from storage.database import Database, parse_url, sqlite_path
 from storage.samples import SampleStore

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from agent.pricing import LIMIT, NAMED, SETTINGS
+from environment.loading import load_task
 from environment.pipelines.loading import HANDED_OVER
-from environment.task import load_task
 from storage.session import SessionConfig
 from tools.cost import COSTS
 from tools.errors import AgentttsError

@@ -27,7 +27,7 @@ from agenttts.cli.options import (
 )
 from agenttts.cli.options import Task as TaskName
 from agenttts.cli.terminal import Terminal
-from environment.task import load_task
+from environment.loading import load_task
 
 if TYPE_CHECKING:
     from environment.task import Task

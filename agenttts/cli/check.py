@@ -67,7 +67,7 @@ def check(
     from agent.preparation import prepare
     from agent.pricing import priced
     from environment.dry_run import DryRun, dry_run
-    from environment.task import load_task
+    from environment.loading import load_task
     from storage.session import SessionConfig
 
     options = task_options(settings, model)

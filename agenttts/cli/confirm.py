@@ -33,9 +33,8 @@ def confirmation(
     """
 
     def confirm(task: Task, search: Search, config: SessionConfig) -> None:
-        from environment.spending import priced_models
 
-        if not dry_run and (yes or not (priced_models(task) or search.searcher.paid_model)):
+        if not dry_run and (yes or not (task.priced_models or search.searcher.paid_model)):
             return
         if not dry_run and not sys.stdin.isatty():
             raise InvalidInput(

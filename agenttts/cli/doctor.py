@@ -137,8 +137,8 @@ def _sandbox() -> Iterator[Finding]:
 def _endpoints(task: str | None, models: list[str] | None, settings: list[str] | None) -> list[tuple[Endpoint, str]]:
     """The endpoint and the name of every live model that is configured."""
     from environment.backends.openai_backend import OpenAIBackend
+    from environment.loading import load_task
     from environment.model_spec import connect_models, parse_models
-    from environment.task import load_task
 
     if task is not None:
         backends = load_task(task, **task_options(settings, models)).connect()

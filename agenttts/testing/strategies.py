@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from environment.stage import Stage
 from environment.strategy import StageRun, Strategy
-from environment.task import Stage
 from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
 from tools.errors import EndpointError
 from tools.space import Model, Subtask

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from environment.loading import load_task
 from environment.pipelines.loading import HANDED_OVER
-from environment.task import HELD_OUT, SEARCH, Task, load_task
+from environment.task import HELD_OUT, SEARCH, Task
 from storage.database import Database
 from storage.session import SessionConfig
 from tools.errors import InvalidInput

@@ -9,7 +9,8 @@ from typing import Protocol
 from environment.cluster.worker import ExampleScore, Share
 from environment.sampler import Ledger
 from environment.side_by_side import side_by_side
-from environment.task import HELD_OUT, SEARCH, Example, Task
+from environment.stage import Example
+from environment.task import HELD_OUT, SEARCH, Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.sample import Sample
 from tools.errors import InvalidInput

@@ -14,7 +14,8 @@ from environment.executor import runner_of
 from environment.sampler import Sampler
 from environment.session_sampler import session_sampler
 from environment.side_by_side import side_by_side
-from environment.task import Example, Task
+from environment.stage import Example
+from environment.task import Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.database import Database
 from storage.lease import Lease

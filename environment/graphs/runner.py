@@ -13,8 +13,9 @@ from typing import Any
 from environment.graphs.call import KEY, GraphCall
 from environment.pipelines.stage import PipelineStage, described, id_of
 from environment.sampler import Ledger, Sampler
+from environment.stage import Example
 from environment.strategy import DrawForRun
-from environment.task import Example, Task
+from environment.task import Task
 from environment.trial_runner import Outcome, TrialRunner
 from storage.sample import Message
 from tools.errors import AgentttsError, PipelineError

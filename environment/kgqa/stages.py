@@ -12,7 +12,7 @@ from environment.kgqa.example import KgqaExample
 from environment.metrics import set_f1
 from environment.prompt_template import PromptTemplate
 from environment.retrieval import copied_candidates, numbered_candidates, voted_candidates
-from environment.task import Stage
+from environment.stage import Stage
 from storage.sample import Message, SamplingParameters
 from tools.errors import UnknownName
 

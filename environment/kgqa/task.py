@@ -11,7 +11,8 @@ from environment.kgqa.loaders import load_kgqa
 from environment.kgqa.stages import NumberedTripleRetrievalStage, TripleRetrievalStage, qa_stage
 from environment.live_task import example_count, live_task, split_examples
 from environment.pipeline_task import Listed, Split
-from environment.task import Stage, Task
+from environment.stage import Stage
+from environment.task import Task
 from tools.errors import InvalidInput
 from tools.text import shortened
 from tools.validation import is_count

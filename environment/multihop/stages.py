@@ -11,7 +11,7 @@ from environment.metrics import exact_match, normalise_answer, set_f1
 from environment.multihop.example import MultihopExample
 from environment.prompt_template import PromptTemplate
 from environment.retrieval import copied_candidates, question_coverage, voted_candidates
-from environment.task import Stage
+from environment.stage import Stage
 from storage.sample import Message, SamplingParameters
 
 PROMPTS = Path(__file__).parent / "prompts"

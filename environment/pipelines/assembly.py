@@ -11,8 +11,9 @@ from environment.pipeline_task import Split
 from environment.pipelines.metrics import METRICS, Metric
 from environment.pipelines.sources import Source
 from environment.pipelines.stage import Score
+from environment.stage import Example, Stage
 from environment.strategy import STRATEGIES
-from environment.task import Example, Stage, Task
+from environment.task import Task
 from tools.cost import CostModel
 from tools.errors import InvalidInput, UnknownName
 from tools.limits import Cap

@@ -9,7 +9,7 @@ from environment.pipelines.assembly import Part
 from environment.pipelines.declaration import StageSettings
 from environment.pipelines.searchable import SearchablePipeline
 from environment.pipelines.stage import Write
-from environment.task import Stage
+from environment.stage import Stage
 
 W = TypeVar("W", bound=Write)
 

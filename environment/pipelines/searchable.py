@@ -16,7 +16,8 @@ from environment.pipelines.declaration import StageSettings, declared_stage, tem
 from environment.pipelines.digest import digest_of
 from environment.pipelines.sources import Source, endpoint_source, recording_source
 from environment.pipelines.stage import Write
-from environment.task import Example, Task
+from environment.stage import Example
+from environment.task import Task
 from tools.cost import CostModel
 from tools.declared import names_misfits
 from tools.errors import InvalidInput, UnknownName

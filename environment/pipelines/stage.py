@@ -16,7 +16,7 @@ from environment.pipelines.parsers import Parser
 from environment.pipelines.values import frozen
 from environment.pipelines.votes import Vote
 from environment.prompt_template import PLAIN_TEXT
-from environment.task import Stage
+from environment.stage import Stage
 from storage.sample import Message, SamplingParameters
 from tools.errors import AgentttsError, PipelineError
 from tools.text import shortened

@@ -14,7 +14,7 @@ from environment.software.code_text import code_in, tree_of, voted_code
 from environment.software.example import SoftwareExample
 from environment.software.inspection import faults
 from environment.software.programs import Programs
-from environment.task import Stage
+from environment.stage import Stage
 from storage.sample import Message, SamplingParameters
 
 PROMPTS = Path(__file__).parent / "prompts"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import lgamma
 from typing import Any, Protocol, runtime_checkable
 
+from environment.stage import Stage
 from environment.strategy import Draw, StageRun, Strategy, sample_request
-from environment.task import Stage
 from storage.sample import GenerationRequest, Message
 from tools.errors import InvalidInput
 from tools.space import Subtask

@@ -10,8 +10,8 @@ from typing import Any
 
 from environment.pipelines.references import load_object
 from environment.side_by_side import side_by_side
+from environment.stage import Stage
 from environment.strategy import Draw, StageRun, Strategy, sample_request
-from environment.task import Stage
 from storage.sample import Sample
 from tools.errors import InvalidInput, PipelineError
 from tools.text import shortened

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from environment.stage import Stage
 from environment.strategies.confidence import mean_logprob
 from environment.strategy import Draw, StageRun, Strategy, sample_request
-from environment.task import Stage
 
 BALLOTS = 10
 """How many ballots the most confident sample casts; others cast in proportion, to a tenth."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from environment.metrics import rouge_l, set_f1
 from environment.prompt_template import PromptTemplate
-from environment.task import Stage
+from environment.stage import Stage
 from environment.taskbench.example import AutomationExample, Call, Tool
 from environment.taskbench.reading import read_calls, read_steps, read_tools
 from environment.taskbench.votes import voted_calls, voted_steps, voted_tools

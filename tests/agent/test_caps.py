@@ -12,9 +12,10 @@ import pytest
 import agenttts as tts
 from agent.judging import LARGEST, SMALLEST
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.memory_store import MemoryStore
 from environment.sampler import Sampler
-from environment.task import SEARCH, load_task
+from environment.task import SEARCH
 from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionState

@@ -19,7 +19,8 @@ from agent.optuna_gp import PlainParameters
 from agent.optuna_parameters import BoxParameters, Parameters, TreeParameters
 from agent.search import Search
 from agenttts.testing.searchers import PROBLEMS, drive, problem_of, score, space
-from environment.task import HELD_OUT, load_task
+from environment.loading import load_task
+from environment.task import HELD_OUT
 from tools.flops import FlopsCost
 from tools.space import Allocation, Choice, Subtask
 

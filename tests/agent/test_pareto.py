@@ -18,7 +18,8 @@ from agent.recommendation import expected_scores, recommend_front
 from agent.search import Search
 from agent.searcher import Problem
 from agenttts.testing.searchers import drive, problem_of, space
-from environment.task import HELD_OUT, load_task
+from environment.loading import load_task
+from environment.task import HELD_OUT
 from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionState

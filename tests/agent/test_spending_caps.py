@@ -142,7 +142,7 @@ import asyncio, sys
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend
 from environment.session_sampler import session_sampler
-from environment.task import load_task
+from environment.loading import load_task
 from storage.database import Database
 from storage.lease import Lease
 from storage.sample import GenerationRequest, Message, SamplingParameters

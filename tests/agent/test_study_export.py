@@ -19,7 +19,7 @@ from agent.optuna_allocations import allocation_in
 from agent.session import Result
 from agent.study_export import export_study
 from agenttts.optuna import AgentTTSSampler
-from environment.task import load_task
+from environment.loading import load_task
 from storage.archive import Archive
 from storage.database import Database
 from tools.errors import InvalidInput

@@ -13,8 +13,9 @@ import pytest
 
 import agenttts as tts
 from agenttts.cli.app import main
+from environment.loading import load_task
 from environment.multihop.recorded import recorded_task
-from environment.task import HELD_OUT, SEARCH, Task, load_task
+from environment.task import HELD_OUT, SEARCH, Task
 from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionState

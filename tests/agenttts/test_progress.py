@@ -9,7 +9,8 @@ from rich.console import Console
 
 from agent.search import Search
 from agenttts.cli.progress import EventLines, Figures, ProgressView
-from environment.task import Task, load_task
+from environment.loading import load_task
+from environment.task import Task
 from storage.sample import Sample
 from tools.space import Model, SearchSpace, Subtask
 from tools.trial import Guideline, Trial, Usage

@@ -27,8 +27,8 @@ from agenttts.serving import application as serving
 from agenttts.serving.application import ServeSettings, application
 from environment.allocated import Allocated, allocated
 from environment.backend import Receiver
+from environment.loading import load_task
 from environment.multihop.recorded import recorded_task
-from environment.task import load_task
 from storage.sample import GenerationRequest, Sample
 from tests.agenttts.test_pipelines import Run, agenttts, document
 from tests.waiting import until

@@ -71,7 +71,7 @@ def test_the_programs_of_a_page_run(page: str, tmp_path: Path) -> None:
 
 INDENTED = {
     "README.md": ("import agenttts as tts", "my_objective = lambda allocation: 0.5\n"),
-    "docs/simulated.md": ("from environment.task import load_task", ""),
+    "docs/simulated.md": ("from environment.loading import load_task", ""),
     "docs/reports.md": ("result = tts.load_result", "import agenttts as tts\ntts.run('simulated-2wiki', trials=8)\n"),
     "docs/comparison.md": ("import agenttts as tts", ""),
 }

@@ -13,9 +13,10 @@ from typing import Any
 
 from environment.backends.endpoint import Endpoint
 from environment.backends.openai_backend import OpenAIBackend
+from environment.loading import load_task
 from environment.pipelines.sources import RECORDINGS, SUFFIX
 from environment.recording import Recording
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.sample import SampleSource
 from tests.environment.fault_proxy import FaultProxy
 from tests.environment.loopback_server import in_a_thread

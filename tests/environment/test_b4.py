@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from agenttts.testing.strategies import DigitStage, Drawer, StrategyConformance
+from environment.stage import Stage
 from environment.strategies.b4 import B4, PRIOR, Prior, best_candidate, log_posteriors
 from environment.strategy import StageRun, Strategy
-from environment.task import Stage
 from storage.sample import GenerationRequest
 from tests.environment.tested_stage import TestedDigitStage
 from tools.errors import InvalidInput

@@ -11,10 +11,11 @@ import pytest
 
 from environment.backend import Receiver
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.recorder import Recorder
 from environment.sampler import Sampler
 from environment.simulated.tasks import two_wiki
-from environment.task import SEARCH, Task, load_task
+from environment.task import SEARCH, Task
 from storage.database import Database
 from storage.sample import GenerationRequest
 from storage.samples import SampleStore

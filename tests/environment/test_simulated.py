@@ -14,6 +14,7 @@ import pytest
 
 from agent.session import Result, load_result, resume, run
 from agenttts.cli.summary import result_to_dict
+from environment.loading import load_task
 from environment.simulated.calibration import (
     CASE_STUDY,
     CASE_STUDY_BUDGET,
@@ -33,7 +34,7 @@ from environment.simulated.family import Family
 from environment.simulated.paper_families import CHATDEV, PAPER_FAMILIES, TASKBENCH, TWO_WIKI
 from environment.simulated.problem import SimulatedProblem
 from environment.simulated.surface import Surface
-from environment.task import HELD_OUT, SEARCH, TASKS, load_task
+from environment.task import HELD_OUT, SEARCH, TASKS
 from tools.errors import BudgetExceeded, InvalidInput, UnknownName
 from tools.flops import FlopsCost
 from tools.space import Allocation, Choice, SearchSpace

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenttts.testing.strategies import DigitStage, Drawer, StrategyConformance, digits, distinct
+from environment.stage import Stage
 from environment.strategies.best_of_n import BestOfNVerifier
 from environment.strategies.best_of_n_judge import UNGRADED, BestOfNJudge, grade_in
 from environment.strategies.best_of_n_logprob import BestOfNLogprob
@@ -22,7 +23,6 @@ from environment.strategies.short_m_at_k import Short1AtK, Short3AtK, ShortMAtK
 from environment.strategies.single import Single
 from environment.strategies.weighted_vote import WeightedVote, weighted_vote, weights
 from environment.strategy import STRATEGIES, StageRun, Strategy, sample_request
-from environment.task import Stage
 from storage.sample import GenerationRequest, Message, Race, Sample
 from tests.environment.tiny_task import CountingBackend, tiny_task
 from tools.errors import InvalidInput, MissingSample, PipelineError

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from environment.backend import Backend, Receiver
-from environment.task import Stage, Task
+from environment.stage import Stage
+from environment.task import Task
 from storage.sample import GenerationRequest, Message, Sample, SamplingParameters
 from tools.flops import FlopsCost
 from tools.space import Model, SearchSpace, Subtask

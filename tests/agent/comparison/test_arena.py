@@ -6,7 +6,8 @@ import agenttts
 from agent.comparison.arena import RECORDED, SIMULATED, Arena
 from agent.comparison.opening import draw_of, open_arena
 from agent.comparison.plan import Plan, SearcherEntry, TaskEntry
-from environment.task import HELD_OUT, SEARCH, load_task
+from environment.loading import load_task
+from environment.task import HELD_OUT, SEARCH
 from tools.errors import BudgetExceeded, InvalidInput, UnknownName
 from tools.trial import StageScore
 

@@ -20,7 +20,8 @@ from agent.optuna_random import RandomSearcher
 from agent.search import Search
 from agent.searcher import SEARCHERS, Proposal
 from agenttts.cli.comparison_tables import print_comparison
-from environment.task import SEARCH, load_task
+from environment.loading import load_task
+from environment.task import SEARCH
 from tools.errors import InvalidInput, StorageError, UnknownName
 from tools.trial import Trial, best_trial
 

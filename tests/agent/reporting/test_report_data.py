@@ -23,7 +23,7 @@ from agent.reporting.timeline import batches, bounded
 from agent.reporting.traces import chosen
 from agent.reporting.trajectory import best_so_far
 from agent.session import Result
-from environment.task import load_task
+from environment.loading import load_task
 from storage.archive import Archive
 from storage.database import Database
 from storage.fault import FaultKind, FaultSum

@@ -8,7 +8,7 @@ import pytest
 from agent.session import run
 from environment.cluster.options import ClusterOptions
 from environment.execution import execution
-from environment.task import load_task
+from environment.loading import load_task
 from storage.archive import Archive
 from storage.database import Database
 from storage.session import SessionConfig

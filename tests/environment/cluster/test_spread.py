@@ -22,8 +22,9 @@ from environment.cluster.job import Job, job_of
 from environment.cluster.spread_executor import SpreadExecutor, dealt
 from environment.cluster.worker import Share, Worker
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.sampler import Sampler
-from environment.task import HELD_OUT, SEARCH, Task, load_task
+from environment.task import HELD_OUT, SEARCH, Task
 from storage.archive import Archive
 from storage.database import Database
 from storage.samples import SampleStore

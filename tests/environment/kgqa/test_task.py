@@ -14,8 +14,9 @@ from environment.backend import Receiver
 from environment.executor import Executor
 from environment.kgqa.example import KgqaExample
 from environment.kgqa.task import DESCRIPTION
+from environment.loading import load_task
 from environment.sampler import Sampler
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.database import Database
 from storage.sample import GenerationRequest, Sample
 from storage.samples import SampleStore

@@ -13,10 +13,10 @@ import pytest
 import agenttts as tts
 from environment.dry_run import PLACEHOLDER, dry_run
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.pipelines.chat import messages_of
 from environment.pipelines.references import load_object
 from environment.sampler import Sampler
-from environment.task import load_task
 from storage.database import Database
 from storage.sample import Message
 from storage.samples import SampleStore

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from environment.dry_run import dry_run
+from environment.loading import load_task
 from environment.pipelines.yaml_file import load_yaml
-from environment.task import Task, load_task
+from environment.task import Task
 from storage.sample import Message, SamplingParameters
 from tools.errors import InvalidInput, SeveralMistakes
 from tools.price import PriceCost

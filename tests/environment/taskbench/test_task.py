@@ -12,8 +12,9 @@ import pytest
 
 from environment.backend import Receiver
 from environment.executor import Executor
+from environment.loading import load_task
 from environment.sampler import Sampler
-from environment.task import Task, load_task
+from environment.task import Task
 from environment.taskbench.example import AutomationExample
 from environment.taskbench.stages import DECOMPOSITION, PARAMETERS, SELECTION
 from storage.database import Database
