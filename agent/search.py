@@ -17,7 +17,7 @@ from tools.limits import Cap
 from tools.space import Allocation, SearchSpace
 from tools.text import shortened
 from tools.trial import Guideline, StageScore, Trial, TrialState, best_trial
-from tools.validation import is_count, is_finite, require_instance, require_instances
+from tools.validation import is_count, is_finite, is_number, require_instance, require_instances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +196,7 @@ class Search:
 def checked_problem(problem: Problem) -> Problem:
     """The problem, once its budget and caps are known to fit something. Raises InvalidInput."""
     budget = problem.budget
-    if isinstance(budget, bool) or not isinstance(budget, int | float) or math.isnan(budget):
+    if not is_number(budget):
         raise InvalidInput("budget", f"must be a number, got {shortened(budget)}")
     limited = [("budget", problem.cost, budget), *((c.field, c.cost, c.limit) for c in problem.caps)]
     for column, (field, cost, limit) in enumerate(limited):

@@ -95,6 +95,11 @@ class Shared(Protocol):
         ...
 
 
+def part_of(whole: int, part: int, parts: int) -> int:
+    """How much of a whole falls to a process that is `part` (from 0) of so many; the shares add up to it."""
+    return whole * (part + 1) // parts - whole * part // parts
+
+
 async def close_all(backends: Mapping[str, Backend]) -> None:
     """Closes the backends of some models, each once, though several models may share one."""
     for backend in set(backends.values()):

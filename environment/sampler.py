@@ -8,20 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from environment.backend import Backend, is_free
 from environment.fault_notes import FaultNotes, FaultSink
 from environment.keeper import Keeper
 from environment.spending import Spending
+from environment.strategy import StageRun
 from environment.turns import ClaimSource, Turns
 from storage.sample import GenerationRequest, Sample, SampleSource
 from tools.errors import AgentttsError, EndpointError, UnknownName
 from tools.trial import Usage
-
-if TYPE_CHECKING:
-    from environment.strategy import StageRun
 
 
 class SampleSink(SampleSource, Protocol):

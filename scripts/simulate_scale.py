@@ -29,7 +29,7 @@ class Costs:
     """Measured costs, in seconds of one core unless said otherwise."""
 
     request: float = 1.5e-3
-    """A worker's, for a request and its answer (scripts/bench_throughput.py, 64 to 512 in flight)."""
+    """A worker's, for a request and its answer (scripts/bench_throughput.py --session, 64 in flight)."""
     commit: float = 4e-3
     """A writer's, for a group commit whatever it holds: mostly the disk's (scripts/bench_storage.py)."""
     sample: float = 4e-5

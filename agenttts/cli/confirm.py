@@ -33,7 +33,6 @@ def confirmation(
     """
 
     def confirm(task: Task, search: Search, config: SessionConfig) -> None:
-
         if not dry_run and (yes or not (task.priced_models or search.searcher.paid_model)):
             return
         if not dry_run and not sys.stdin.isatty():

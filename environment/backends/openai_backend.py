@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from environment.backend import Collected, Receiver, Sending
+from environment.backend import Collected, Receiver, Sending, part_of
 from environment.backends.chat_answer import ChatAnswer, Choice, TokenCount, TokenMeter
 from environment.backends.chat_client import ChatClient
 from environment.backends.chat_request import Ability, request_body, runs_of
@@ -82,7 +82,7 @@ class OpenAIBackend:
     def share(self, part: int, parts: int) -> None:
         """Takes its part of the endpoint's concurrency. Raises InvalidInput where not even one request is left."""
         most = self.endpoint.concurrency
-        own = most * (part + 1) // parts - most * part // parts
+        own = part_of(most, part, parts)
         if own < 1:
             raise InvalidInput(
                 "executor option workers",

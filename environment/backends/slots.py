@@ -10,6 +10,7 @@ import httpx2
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
+from environment.backend import part_of
 from environment.backends.adaptive_limit import AdaptiveLimit
 from environment.backends.endpoint import Endpoint
 from environment.backends.endpoint_client import async_client
@@ -60,5 +61,4 @@ class Slots:
         except (openai.APIError, ValidationError) as error:
             LOG.info("%s: its slots are not known: %s", self._endpoint.address, type(error).__name__)
             return
-        own = slots * (self._part + 1) // self._parts - slots * self._part // self._parts
-        self._limit.slots = max(1, own)
+        self._limit.slots = max(1, part_of(slots, self._part, self._parts))

@@ -114,7 +114,8 @@ class _Samples:
         entries: list[tuple[GenerationRequest, int, Sample]] = [
             (told.request, told.index, told.sample) for told in waiting if told.request and told.sample
         ]
-        self._store.put(entries)
+        if self._store.put(entries):
+            return
         held = self._store.fetch({request.key for request, _, _ in entries})
         for request, index, sample in entries:
             if held[request.key][index] != sample:
